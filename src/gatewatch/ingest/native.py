@@ -67,7 +67,7 @@ from gatewatch.ingest.normalise import (
     user_agent,
 )
 from gatewatch.ingest.reasons import reason_class
-from gatewatch.ingest.safejson import decode, decode_items, decode_value
+from gatewatch.ingest.safejson import BOM, decode, decode_items, decode_value
 
 ACTIVITIES: dict[str, Activity] = {
     "login": "logon",
@@ -89,8 +89,6 @@ OUTCOMES: dict[str, Outcome] = {
     "succeeded": "success",
     "failed": "failure",
 }
-#: The byte order mark that some editors put before UTF-8.
-BOM = b"\xef\xbb\xbf"
 
 _typed = msgspec.json.Decoder(Native)
 _sizing = msgspec.msgpack.Encoder()

@@ -12,6 +12,8 @@ from gatewatch.ingest.contract import Refused
 
 #: How deeply arrays and objects may be nested. What decodes must also be encodable, by us and by PostgreSQL.
 MAX_DEPTH = 64
+#: The byte order mark that some editors put before UTF-8.
+BOM = b"\xef\xbb\xbf"
 
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*|[\[\]{}]', re.DOTALL)
 _ESCAPE = re.compile(

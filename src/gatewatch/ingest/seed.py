@@ -28,9 +28,9 @@ from gatewatch.ingest.contract import (
     too_long,
 )
 from gatewatch.ingest.moments import moment
-from gatewatch.ingest.native import BOM, bounded_extra
+from gatewatch.ingest.native import bounded_extra
 from gatewatch.ingest.normalise import address, identifier, place, short, user_agent
-from gatewatch.ingest.safejson import decode_items, decode_value
+from gatewatch.ingest.safejson import BOM, decode_items, decode_value
 
 _GEO_FIELDS = frozenset({"country_code", "region_name", "city", "city_name", "latitude", "longitude"})
 _FIELDS = frozenset(
