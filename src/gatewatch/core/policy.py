@@ -13,9 +13,7 @@ Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class _Settings(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False
-):
+class _Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     enabled: bool = True
     #: Multiplies every strength of the detector.
     weight: Share = 1.0
@@ -130,9 +128,7 @@ class AccountEnumeration(_Settings, frozen=True):
     unknown: Positive = 10
 
 
-class Policy(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False
-):
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """All thresholds. Times are µs.
 
     A signal of `open_strength` opens an anomaly; so does an event of `open_score` under its strongest signal. A
