@@ -88,8 +88,9 @@ def wait(child: subprocess.Popen[bytes], title: str, began: float) -> int:
             except subprocess.TimeoutExpired:
                 print(f"\rgatewatch: {title} … {time.monotonic() - began:.0f} s", end="", file=sys.stderr)
                 continue
-            print("\r" if live else "", end="", file=sys.stderr)
-            say(f"{title}: {time.monotonic() - began:.1f} s" if status == 0 else f"{title}: failed")
+            print("\r\x1b[K" if live else "", end="", file=sys.stderr)
+            if status == 0:
+                say(f"{title}: {time.monotonic() - began:.1f} s")
             return status
     except BaseException:
         child.terminate()
