@@ -1,0 +1,373 @@
+#!/usr/bin/env python3
+"""Set Gatewatch up and run it. Python 3.11+ with pip (or uv) is all that has to be there.
+
+  python3 run.py [-- ARGS]        set up, then `gatewatch demo ARGS`: simulated logins, explained anomalies
+  python3 run.py demo ARGS        the same
+  python3 run.py test [ARGS]      set up for development, then every test (ARGS go to pytest)
+  python3 run.py lint             ruff, ruff format, mypy --strict, import contracts, the report of the budgets
+  python3 run.py bench [ARGS]     the benchmarks
+  python3 run.py faults [ARGS]    the fault test alone, e.g. --seed 7 --seconds 600
+  python3 run.py setup [--dev]    set up and stop there
+  python3 run.py lock [ARGS]      resolve the lock files anew (ARGS go to uv, e.g. --upgrade)
+  python3 run.py WORD ARGS        `gatewatch WORD ARGS`, e.g. `python3 run.py anomalies --json`
+
+Everything is kept in .local/ beside this file; delete that folder and the next run starts afresh.
+A package index, proxy or certificate set for pip is used for everything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+TYPE_CHECKING = False  # typing itself takes a tenth of the time a ready run needs
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parent
+LOCAL = ROOT / ".local"
+ENV = LOCAL / "env"
+STAMP = LOCAL / "env.stamp"
+BOOT = LOCAL / "boot"
+LOG = LOCAL / "setup.log"
+LOCKS = {"run": ROOT / "requirements.lock", "dev": ROOT / "requirements-dev.lock"}
+BOOT_LOCK = ROOT / "requirements-boot.lock"
+PYTHON = str(ENV / "bin" / "python")
+OLDEST_PYTHON = (3, 11)
+NETWORK_TROUBLE = re.compile(
+    r"failed to fetch|error sending request|dns error|name resolution|connection (refused|reset|error)"
+    r"|newconnectionerror|unreachable|timed? ?out|could not connect|no matching distribution|certificate",
+    re.IGNORECASE,
+)
+
+
+class SetupError(Exception):
+    """What stands in the way, in one line that says what to do about it."""
+
+
+# --- steps -----------------------------------------------------------------------------------------------
+
+
+def say(text: str) -> None:
+    """Speak on stderr, so that the output of a command stays a command's output."""
+    print(f"gatewatch: {text}", file=sys.stderr, flush=True)
+
+
+def step(title: str, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+    """Run one step of the set-up with its time on screen, and with what it said in the log."""
+    began = time.monotonic()
+    with LOG.open("a") as log:
+        log.write(f"$ {' '.join(command)}\n")
+        log.flush()
+        start = log.tell()
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=env, cwd=ROOT
+        )
+        status = wait(child, title, began)
+    if status:
+        raise SetupError(reason(title, LOG.read_text(errors="replace")[start:]))
+
+
+def wait(child: subprocess.Popen[bytes], title: str, began: float) -> int:
+    """Wait for a step, counting its seconds where someone is watching; it never outlives us."""
+    live = sys.stderr.isatty() and not in_ci()
+    try:
+        while True:
+            try:
+                status = child.wait(timeout=1 if live else None)
+            except subprocess.TimeoutExpired:
+                print(f"\rgatewatch: {title} … {time.monotonic() - began:.0f} s", end="", file=sys.stderr)
+                continue
+            print("\r\x1b[K" if live else "", end="", file=sys.stderr)
+            if status == 0:
+                say(f"{title}: {time.monotonic() - began:.1f} s")
+            return status
+    except BaseException:
+        child.terminate()
+        child.wait()
+        raise
+
+
+def reason(title: str, output: str) -> str:
+    """Make one line of what a failed step said."""
+    if "No module named pip" in output:
+        return (
+            "pip is missing: install it (Debian: apt install python3-pip) or put uv on PATH, then run again"
+        )
+    details = f"details in {LOG.relative_to(ROOT)}"
+    if "hash" in output.lower() and "mismatch" in output.lower():
+        return (
+            f"{title}: a package differs from what the lock file promises, nothing was installed; {details}"
+        )
+    if NETWORK_TROUBLE.search(output):
+        return f"{title}: the package index cannot be reached; check network, proxy and index settings; {details}"
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return f"{title} failed: {lines[-1] if lines else 'it said nothing'}; {details}"
+
+
+def in_ci() -> bool:
+    """Tell whether nobody is watching, by the name every CI service sets."""
+    return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+# --- uv --------------------------------------------------------------------------------------------------
+
+
+def digest(*parts: bytes | str) -> str:
+    """Give one short name to all that something depends on."""
+    whole = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        whole.update(len(data).to_bytes(8, "big") + data)
+    return whole.hexdigest()
+
+
+def find_uv() -> str:
+    """Return the pinned uv: ours, one of the same version on PATH, or fetched through pip now."""
+    lock = BOOT_LOCK.read_bytes()
+    ours, stamp = BOOT / "bin" / "uv", BOOT / "stamp"
+    if ours.exists() and stamp.exists() and stamp.read_text() == digest(lock):
+        return str(ours)
+    pinned = lock.decode().split("uv==", 1)[1].split()[0]
+    on_path = shutil.which("uv")
+    if on_path and (version_of(on_path) == pinned or not have_pip()):
+        return on_path
+    fetch_uv(stamp_text=digest(lock))
+    return str(ours)
+
+
+def version_of(uv: str) -> str:
+    """Ask a uv for its version; one that cannot say has none."""
+    said = subprocess.run([uv, "--version"], capture_output=True, text=True, check=False).stdout.split()
+    return said[1] if len(said) > 1 else ""
+
+
+def have_pip() -> bool:
+    """Tell whether this Python has pip, without loading it."""
+    from importlib.util import find_spec
+
+    return find_spec("pip") is not None
+
+
+def fetch_uv(stamp_text: str) -> None:
+    """Install uv beside us: into a folder of its own, where an externally managed Python does not mind."""
+    fresh = LOCAL / "boot.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+    limits = ["--retries", "2", "--timeout", "30"]
+    step(
+        "fetching uv, the installer",
+        [*pip, *limits, "--require-hashes", "--target", str(fresh), "-r", str(BOOT_LOCK)],
+    )
+    (fresh / "stamp").write_text(stamp_text)
+    shutil.rmtree(BOOT, ignore_errors=True)
+    fresh.rename(BOOT)
+
+
+def uv_environment() -> dict[str, str]:
+    """Carry pip's index and certificate over to uv, which does not read pip's settings."""
+    env = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "CONDA_PREFIX"}}
+    settings = pip_settings() if have_pip() else {}
+    for ours, theirs in {
+        "index-url": "UV_DEFAULT_INDEX",
+        "extra-index-url": "UV_INDEX",
+        "cert": "SSL_CERT_FILE",
+    }.items():
+        if ours in settings:
+            env.setdefault(theirs, " ".join(settings[ours].split()))
+    return env
+
+
+def pip_settings() -> dict[str, str]:
+    """Read what `pip config list` says, the files and the environment in the order pip itself uses."""
+    said = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+    ).stdout
+    found = re.findall(r"^(?:global|install|:env:)\.([\w-]+)=(['\"])(.*)\2$", said, re.MULTILINE)
+    return {name: value for name, _, value in found}
+
+
+# --- the environment -------------------------------------------------------------------------------------
+
+
+def fingerprint(kind: str) -> str:
+    """Name all that an environment depends on: lock, project, interpreter, and where the checkout lies."""
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    built_from = json.dumps([project["build-system"], project["project"]], sort_keys=True)
+    return f"{kind} {digest(LOCKS[kind].read_bytes(), built_from, sys.version, sys.base_prefix, str(ROOT))}"
+
+
+def ready(kind: str) -> bool:
+    """Tell whether the environment is whole: the stamp is written last and taken away first."""
+    return STAMP.exists() and fingerprint(kind) in STAMP.read_text().splitlines() and Path(PYTHON).exists()
+
+
+@contextlib.contextmanager
+def only_one() -> Iterator[None]:
+    """Let one set-up of this checkout run at a time; the others wait and find it done."""
+    with (LOCAL / "setup.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another set-up of this checkout is running; waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def set_up(kind: str) -> None:
+    """Make the environment ready for use ("run") or for development as well ("dev")."""
+    if ready(kind):
+        return
+    try:
+        LOCAL.mkdir(exist_ok=True)
+    except OSError as error:
+        raise SetupError(f"cannot write beside run.py: {error}") from error
+    with only_one():
+        if not ready(kind):
+            LOG.write_text("")
+            install(kind)
+
+
+def install(kind: str) -> None:
+    """Bring the environment to the lock file; whatever an interrupted run left is thrown away."""
+    uv, env = find_uv(), uv_environment()
+    whole = STAMP.exists() and same_interpreter()
+    STAMP.unlink(missing_ok=True)
+    if not whole:
+        shutil.rmtree(ENV, ignore_errors=True)
+        step(
+            "making the environment", [uv, "venv", "--no-project", "--python", sys.executable, str(ENV)], env
+        )
+    lock = LOCKS[kind]
+    count = len(re.findall(r"^[\w.-]+==", lock.read_text(), re.MULTILINE))
+    target = ["--python", PYTHON]
+    step(f"installing {count} packages", [uv, "pip", "sync", *target, "--require-hashes", str(lock)], env)
+    step("installing gatewatch", [uv, "pip", "install", *target, "--no-deps", "--editable", str(ROOT)], env)
+    # Development contains everything a run needs, at the same versions.
+    covers = ["run", "dev"] if kind == "dev" else ["run"]
+    fresh = STAMP.with_suffix(".new")
+    fresh.write_text("\n".join([*map(fingerprint, covers), interpreter()]) + "\n")
+    fresh.replace(STAMP)
+
+
+def interpreter() -> str:
+    """Name the interpreter and the place an environment was made for; neither can be changed afterwards."""
+    return f"python {digest(sys.version, sys.base_prefix, str(ROOT))}"
+
+
+def same_interpreter() -> bool:
+    """Tell whether the environment that is there can be brought up to date instead of being made anew."""
+    return interpreter() in STAMP.read_text().splitlines() and Path(PYTHON).exists()
+
+
+# --- verbs -----------------------------------------------------------------------------------------------
+
+
+def become(command: Sequence[str]) -> NoReturn:
+    """Turn into the command: its signals, its terminal and its exit code are its own."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(command[0], list(command))
+
+
+def gatewatch(args: Sequence[str]) -> NoReturn:
+    """Run the gatewatch command."""
+    set_up("run")
+    become([str(ENV / "bin" / "gatewatch"), *args])
+
+
+def develop(module: str, args: Sequence[str]) -> NoReturn:
+    """Run a module with the development lock, in the checkout's folder."""
+    set_up("dev")
+    os.chdir(ROOT)
+    become([PYTHON, "-m", module, *args])
+
+
+def lint() -> int:
+    """Run every check, also after one has failed, and report the budgets; the first failure is the result."""
+    set_up("dev")
+    code = [name for name in ("src", "tests", "scripts", "benchmarks", "run.py") if (ROOT / name).exists()]
+    checks = {
+        "ruff check": ["ruff", "check", "--quiet", *code],
+        "ruff format": ["ruff", "format", "--check", "--quiet", *code],
+        "mypy --strict": ["mypy", *code],
+        "import contracts": ["lint-imports", "--no-logo"],
+        "budgets": ["python", "scripts/budgets.py"],
+    }
+    results = {title: tool(title, command) for title, command in checks.items()}
+    failed = [title for title, status in results.items() if status]
+    say(f"lint: {', '.join(failed)} failed" if failed else f"lint: all {len(results)} passed")
+    return next((status for status in results.values() if status), 0)
+
+
+def tool(title: str, command: Sequence[str]) -> int:
+    """Run one of the environment's tools in the checkout."""
+    say(title)
+    return subprocess.run([str(ENV / "bin" / command[0]), *command[1:]], cwd=ROOT, check=False).returncode
+
+
+def lock(args: Sequence[str]) -> int:
+    """Resolve the lock files anew; the development one takes the versions of the other."""
+    LOCAL.mkdir(exist_ok=True)
+    LOG.write_text("")
+    uv, env = find_uv(), uv_environment()
+    shape = ["--universal", "--generate-hashes", "--quiet", "--custom-compile-command", "python3 run.py lock"]
+    common = [uv, "pip", "compile", *shape, *args, "pyproject.toml"]
+    run, dev = (LOCKS[kind].name for kind in ("run", "dev"))
+    step(f"resolving {run}", [*common, "-o", run], env)
+    step(f"resolving {dev}", [*common, "--group", "dev", "-c", run, "-o", dev], env)
+    return 0
+
+
+def main(argv: Sequence[str]) -> int:
+    """Do what the first word says; a word that is not ours is gatewatch's."""
+    word, rest = (argv[0], argv[1:]) if argv else ("demo", [])
+    if word in {"-h", "--help", "help"}:
+        print(__doc__.strip() if __doc__ else "")
+        return 0
+    if word == "setup":
+        set_up("dev" if "--dev" in rest else "run")
+        return 0
+    if word == "lint":
+        return lint()
+    if word == "lock":
+        return lock(rest)
+    modules = {"test": "pytest", "bench": "benchmarks", "faults": "tests.faults"}
+    if word in modules:
+        develop(modules[word], rest)
+    if word == "gatewatch":
+        gatewatch(rest)
+    if word == "--":
+        gatewatch(["demo", *rest])
+    gatewatch(["demo", word, *rest] if word.startswith("-") else [word, *rest])
+
+
+def start() -> int:
+    """Run `main`; trouble with the set-up is one line and exit code 1, Ctrl-C is exit code 130."""
+    if sys.version_info < OLDEST_PYTHON:
+        say(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]} ({sys.executable})")
+        return 1
+    try:
+        return main(sys.argv[1:])
+    except SetupError as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted; the next run takes it up again")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(start())

@@ -1,0 +1,213 @@
+"""The engine: what happens to a user (`step`, `judge`) and what a source does (`review`). Values in, values out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from gatewatch.core import features, profiles, risk
+from gatewatch.core.context import EMPTY, Context
+from gatewatch.core.detection import Detector, DoubtDetector, Situation, SourceDetector
+from gatewatch.core.events import LoginEvent
+from gatewatch.core.policy import Policy
+from gatewatch.core.profiles import LATENESS, NO_CHANGE, Change, Profile
+from gatewatch.core.records import ControlRecord
+from gatewatch.core.signals import Assessment, Finding, Signal, Subject
+from gatewatch.core.sources import Buckets
+
+_CLEAN = Assessment(score=0, level="none")
+_NOT_ASSESSED = Assessment(score=0, level="none", notes=("not_a_login",))
+
+
+class StoredLogin(msgspec.Struct, frozen=True, gc=False):
+    """A login that is already stored: the event as assessed, and the weight it taught."""
+
+    event: LoginEvent
+    weight: int
+
+
+class Engine(msgspec.Struct, frozen=True):
+    """The detectors in force. Two pure functions decide; nothing here remembers anything."""
+
+    detectors: tuple[Detector, ...]
+    doubts: tuple[DoubtDetector, ...] = ()
+    sources: tuple[SourceDetector, ...] = ()
+
+    def step(
+        self,
+        profile: Profile | None,
+        event: LoginEvent,
+        context: Context,
+        policy: Policy,
+    ) -> tuple[Assessment, Change]:
+        """Assess an event against its user's state; the change is carried out by `profiles.apply`, not here."""
+        if event.outcome not in ("success", "failure"):
+            return _NOT_ASSESSED, NO_CHANGE
+        situation = situate(profile, event, context, policy)
+        signals: list[Signal] = []
+        degraded: list[str] = []
+        for detector in self.detectors:
+            if event.outcome in detector.outcomes:
+                _ask(detector, situation, signals, degraded)
+        assessment = _conclude(situation, signals, degraded)
+        return assessment, _learn(situation, assessment)
+
+    def judge(
+        self,
+        profile: Profile,
+        control: ControlRecord,
+        login: StoredLogin | None,
+        policy: Policy,
+    ) -> tuple[Assessment | None, Change]:
+        """What a control record does: to trust, and, for a doubt, whether it is a takeover."""
+        if control.kind == "erasure":
+            return None, Change(op="erase")
+        if login is None or not login.event.is_success:
+            return None, NO_CHANGE
+        change = _judge_trust(profile, control, login)
+        if control.kind != "doubt":
+            return None, change
+        return self._doubt(profile, control, login, policy), change
+
+    def _doubt(
+        self,
+        profile: Profile,
+        control: ControlRecord,
+        login: StoredLogin,
+        policy: Policy,
+    ) -> Assessment:
+        situation = _without_itself(situate(profile, login.event, EMPTY, policy), login)
+        finding: Mapping[str, Any] = msgspec.json.decode(control.evidence)
+        signals = [s for d in self.doubts if (s := d.doubt(situation, finding)) is not None]
+        return _conclude(situation, signals, [])
+
+    def review(
+        self,
+        subject: Subject,
+        buckets: Buckets,
+        explained: frozenset[int],
+        policy: Policy,
+    ) -> list[Finding]:
+        """All findings on a source over every window position, whatever order its failures came in."""
+        found: list[Finding] = []
+        for detector in self.sources:
+            settings = getattr(policy, detector.id, None)
+            if subject[0] in detector.kinds and (settings is None or settings.enabled):
+                found += detector.review(subject, buckets, explained, policy)
+        return found
+
+
+def situate(profile: Profile | None, event: LoginEvent, context: Context, policy: Policy) -> Situation:
+    """What is known when the event is assessed."""
+    state = profile if profile is not None else Profile()
+    return Situation(
+        event,
+        state,
+        context,
+        features.compute(state, event, policy.probation),
+        policy,
+        profiles.event_ref(event.event_id),
+        state.newest - event.time > LATENESS,
+    )
+
+
+def _ask(detector: Detector, situation: Situation, signals: list[Signal], degraded: list[str]) -> None:
+    settings = getattr(situation.policy, detector.id, None)
+    if settings is not None and not settings.enabled:
+        return
+    try:
+        signal = detector.assess(situation)
+    except Exception:  # the boundary: a detector that fails degrades the assessment and harms nothing else
+        degraded.append(detector.id)
+        return
+    if signal is None:
+        return
+    if settings is not None and settings.weight != 1.0:
+        signal = msgspec.structs.replace(signal, strength=signal.strength * settings.weight)
+    signals.append(signal)
+
+
+def _conclude(situation: Situation, signals: list[Signal], degraded: list[str]) -> Assessment:
+    notes = _notes(situation)
+    if not signals and not notes and not degraded:
+        return _CLEAN
+    score, ranked = risk.combine(signals) if signals else (0, ())
+    policy = situation.policy
+    return Assessment(
+        score=score,
+        level=risk.level_of(score, policy),
+        action=risk.action_of(score, policy),
+        signals=ranked,
+        notes=notes,
+        degraded=tuple(degraded),
+    )
+
+
+def _notes(situation: Situation) -> tuple[str, ...]:
+    event = situation.event
+    notes: tuple[str, ...] = ()
+    if not situation.profile.successes:
+        notes = ("first_login",) if event.is_success else ("no_history",)
+    return (*notes, "no_geo") if event.geo is None else notes
+
+
+def _learn(situation: Situation, assessment: Assessment) -> Change:
+    event = situation.event
+    if event.user_key.startswith("@ip:"):
+        return NO_CHANGE
+    if event.is_success:
+        return Change(
+            op="success",
+            time=event.time,
+            ref=situation.ref,
+            weight=profiles.hourly_weight(situation.profile, event.time, event.ip),
+            held=assessment.score >= situation.policy.flag_score,
+            late=situation.late,
+            values=situation.features.values,
+            login=profiles.login_of(event, situation.ref),
+            ip=event.ip,
+        )
+    if not event.is_attack_failure:
+        return NO_CHANGE
+    return Change(
+        op="failure",
+        time=event.time,
+        late=situation.late,
+        ip=event.ip,
+        asn=event.asn.number if event.asn is not None else 0,
+        country=event.geo.country if event.geo is not None else "",
+    )
+
+
+_CLEARING = frozenset({("verdict", "safe"), ("challenge", "passed")})
+_REVOKING = frozenset({("verdict", "compromised"), ("challenge", "failed")})
+
+
+def _judge_trust(profile: Profile, control: ControlRecord, login: StoredLogin) -> Change:
+    event = login.event
+    ref = profiles.event_ref(event.event_id)
+    held = next((h for h in profile.held if h.ref == ref), None)
+    said = (control.kind, control.verdict)
+    op = "none"
+    if said in _CLEARING and held is not None and not (held.revoked and control.kind == "challenge"):
+        op = "clear"
+    elif said in _REVOKING and not (held is not None and held.revoked):
+        op = "revoke"
+    elif control.kind == "doubt" and held is None:
+        op = "hold"
+    if op == "none" or not login.weight:
+        return NO_CHANGE
+    values = profiles.values_of(event)
+    return Change(op=op, time=event.time, ref=ref, weight=login.weight, values=values)
+
+
+def _without_itself(situation: Situation, login: StoredLogin) -> Situation:
+    """The situation as if the login had not taught the profile: it must not vouch for itself."""
+    if any(held.ref == situation.ref for held in situation.profile.held):
+        return situation
+    known = situation.features
+    weights = tuple(max(0.0, weight - login.weight) for weight in known.weights)
+    return msgspec.structs.replace(
+        situation,
+        features=features.Features(known.values, weights, max(0.0, known.total - login.weight)),
+    )

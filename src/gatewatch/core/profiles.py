@@ -1,0 +1,404 @@
+"""What is known of one user: facts in any order, trust that can be taken back.
+
+*Facts* (logins by event time, failures in windows) are the same whatever order events came in, within the lateness.
+*Trust* (weights of the values a user logs in with) is integer counts only, so that a verdict can subtract what a
+login taught. `apply` is the only function that changes a profile; assessing never does.
+"""
+
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from gatewatch.core import counts
+from gatewatch.core.counts import Counts
+from gatewatch.core.events import LoginEvent, prefix_of
+from gatewatch.core.times import DAY, HOUR, MINUTE
+
+VERSION = 1
+
+#: What a profile counts a login by, in this order; a value of "" is unknown and not counted.
+ATTRIBUTES = ("ip", "prefix", "asn", "country", "ua", "browser", "os", "device", "hour")
+IP, PREFIX, ASN, COUNTRY, UA, BROWSER, OS, DEVICE, HOUR_OF_WEEK = range(len(ATTRIBUTES))
+#: The most values kept per attribute; the one least recently and least often seen makes room.
+MAX_VALUES = (24, 16, 12, 12, 16, 8, 8, 12, 168)
+
+#: How far behind a user's newest event another may come and still open windows.
+LATENESS = DAY
+#: The last logins kept, by event time; the failure minutes, failure days and failing addresses a day keeps.
+MAX_LOGINS = 8
+MAX_MINUTES = 180
+MAX_MINUTE_SOURCES = 16
+MAX_DAYS = 9
+MAX_DAY_SOURCES = 64
+#: Logins that are held (on probation or revoked).
+MAX_HELD = 16
+#: How long failures are kept behind the newest event: the longest window (7 days) and the lateness.
+FAILURE_HORIZON = 8 * DAY
+#: The most weight logins of one user, address and hour may teach.
+MAX_HOURLY_WEIGHT = 3
+MAX_HOURS = 64
+
+#: Degrees are kept as integers of 1e-4 (about 11 m).
+_DEGREE = 10_000
+
+
+class Login(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A success in the ring of the last ones: when (µs), which event, from where. `lat`, `lon` in 1e-4 degrees."""
+
+    time: int
+    ref: bytes
+    ip: str
+    lat: int | None
+    lon: int | None
+    accuracy_km: int
+    country: str
+    asn: int
+    kind: str
+    device: str
+
+    @property
+    def point(self) -> tuple[float, float] | None:
+        """(lat, lon) in degrees, or None where the place is unknown."""
+        if self.lat is None or self.lon is None:
+            return None
+        return self.lat / _DEGREE, self.lon / _DEGREE
+
+
+class Held(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A login whose weight is withheld: on probation (little weight until `time` + probation), or revoked (none)."""
+
+    ref: bytes
+    time: int
+    weight: int
+    values: tuple[str, ...]
+    revoked: bool = False
+
+
+class FailureDay(msgspec.Struct, array_like=True, gc=False):
+    """One UTC day's failures: tries, and per address (the smallest hashes, a bottom-k) [tries, asn, country]."""
+
+    tries: int = 0
+    sources: dict[str, tuple[int, int, str]] = msgspec.field(default_factory=dict)
+
+
+class Profile(msgspec.Struct, array_like=True, gc=False):
+    """The state of one user, stored as one versioned MessagePack value of about 1 kB."""
+
+    version: int = VERSION
+    newest: int = 0
+    successes: int = 0
+    first_success: int = 0
+    total: Counts = msgspec.field(default_factory=list)
+    values: list[dict[str, Counts]] = msgspec.field(default_factory=lambda: [{} for _ in ATTRIBUTES])
+    logins: list[Login] = msgspec.field(default_factory=list)
+    held: list[Held] = msgspec.field(default_factory=list)
+    minutes: dict[int, dict[str, int]] = msgspec.field(default_factory=dict)
+    days: dict[int, FailureDay] = msgspec.field(default_factory=dict)
+    hours: dict[int, dict[str, int]] = msgspec.field(default_factory=dict)
+
+    @property
+    def has_history(self) -> bool:
+        """Whether the user ever got in; without, there are failure windows that expire, and no profile."""
+        return self.successes > 0
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What an event or a control record does to a profile; made by the engine, carried out by `apply`."""
+
+    op: str  # "none" | "failure" | "success" | "hold" | "clear" | "revoke" | "erase"
+    time: int = 0
+    ref: bytes = b""
+    weight: int = 0
+    held: bool = False
+    late: bool = False
+    values: tuple[str, ...] = ()
+    login: Login | None = None
+    ip: str = ""
+    asn: int = 0
+    country: str = ""
+
+
+NO_CHANGE = Change(op="none")
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Profile)
+
+
+def encode(profile: Profile) -> bytes:
+    """The stored bytes of a profile. Equal profiles give equal bytes: every mapping is in a canonical order."""
+    for i, values in enumerate(profile.values):
+        if len(values) > 1:
+            profile.values[i] = dict(sorted(values.items()))
+    profile.minutes = {m: dict(sorted(s.items())) for m, s in sorted(profile.minutes.items())}
+    profile.hours = {h: dict(sorted(s.items())) for h, s in sorted(profile.hours.items())}
+    profile.days = dict(sorted(profile.days.items()))
+    for day in profile.days.values():
+        day.sources = dict(sorted(day.sources.items()))
+    return _encoder.encode(profile)
+
+
+def decode(data: bytes) -> Profile:
+    """The profile of its stored bytes."""
+    return _decoder.decode(data)
+
+
+def event_ref(event_id: str) -> bytes:
+    """Eight bytes that stand for an event id inside a profile."""
+    return blake2b(event_id.encode("utf-8"), digest_size=8).digest()
+
+
+def hour_of_week(time: int) -> int:
+    """0 is Monday 00:00-01:00 UTC (1970-01-01 was a Thursday)."""
+    return (time // HOUR + 72) % 168
+
+
+def device_of(event: LoginEvent) -> str:
+    """The device's own id where the source gives one, else the families of its client."""
+    if event.device_id:
+        return event.device_id
+    ua = event.ua
+    return f"{ua.os}/{ua.device}/{ua.browser}" if ua is not None and (ua.os or ua.browser) else ""
+
+
+def ua_fingerprint(event: LoginEvent) -> str:
+    """Eight hex digits for the exact user agent, "" without one."""
+    if event.ua is None or not event.ua.raw:
+        return ""
+    return blake2b(event.ua.raw.encode("utf-8"), digest_size=4).hexdigest()
+
+
+def values_of(event: LoginEvent) -> tuple[str, ...]:
+    """The event's value per attribute, in the order of `ATTRIBUTES`."""
+    ua, asn, geo = event.ua, event.asn, event.geo
+    return (
+        event.ip,
+        prefix_of(event.ip),
+        str(asn.number) if asn is not None and asn.number else "",
+        geo.country if geo is not None else "",
+        ua_fingerprint(event),
+        ua.browser if ua is not None else "",
+        ua.os if ua is not None else "",
+        device_of(event),
+        str(hour_of_week(event.time)),
+    )
+
+
+def login_of(event: LoginEvent, ref: bytes) -> Login:
+    """The ring entry of a success."""
+    geo, asn = event.geo, event.asn
+    known = geo is not None and geo.lat is not None and geo.lon is not None
+    return Login(
+        event.time,
+        ref,
+        event.ip,
+        round(geo.lat * _DEGREE) if known and geo is not None and geo.lat is not None else None,
+        round(geo.lon * _DEGREE) if known and geo is not None and geo.lon is not None else None,
+        round(geo.accuracy_km) if geo is not None else 0,
+        geo.country if geo is not None else "",
+        asn.number if asn is not None else 0,
+        asn.kind if asn is not None else "",
+        device_of(event),
+    )
+
+
+def weight_at(profile: Profile, attribute: int, value: str, time: int, probation: int) -> float:
+    """How much trusted history a value has at event time `time`: decayed counts, and held logins as they count then.
+
+    A login on probation weighs a tenth until `probation` µs have passed by the reader's event time, then in full.
+    """
+    found = profile.values[attribute].get(value)
+    weight = counts.read(found, counts.bucket_of(time)) if found else 0.0
+    for held in profile.held:
+        if held.values[attribute] == value and value:
+            weight += held_weight(held, time, probation)
+    return weight
+
+
+def total_at(profile: Profile, time: int, probation: int) -> float:
+    """The trusted weight of all logins at event time `time` (the n_u of the models)."""
+    weight = counts.read(profile.total, counts.bucket_of(time)) if profile.total else 0.0
+    for held in profile.held:
+        weight += held_weight(held, time, probation)
+    return weight
+
+
+def held_weight(held: Held, time: int, probation: int) -> float:
+    """What a held login weighs at event time `time`."""
+    if held.revoked:
+        return 0.0
+    return float(held.weight) if time >= held.time + probation else 0.1 * held.weight
+
+
+def failures_within(profile: Profile, time: int, window: int) -> dict[str, int]:
+    """Failed tries per address in the `window` µs up to `time`, whole minutes: never one too few at the edges."""
+    found: dict[str, int] = {}
+    last = time // MINUTE
+    first = last - window // MINUTE
+    for minute, sources in profile.minutes.items():
+        if first <= minute <= last:
+            for ip, tries in sources.items():
+                found[ip] = found.get(ip, 0) + tries
+    return found
+
+
+def neighbours(profile: Profile, time: int, ref: bytes) -> tuple[Login | None, Login | None]:
+    """The logins just before and just after an event by event time (a late event has both)."""
+    before = after = None
+    for login in profile.logins:
+        if (login.time, login.ref) < (time, ref):
+            before = login
+        elif login.ref != ref:
+            after = login
+            break
+    return before, after
+
+
+def hourly_weight(profile: Profile, time: int, ip: str) -> int:
+    """How much weight one more login of this address in this hour may teach: 1, or 0 once the cap is reached."""
+    taught = profile.hours.get(time // HOUR, {}).get(ip, 0)
+    return 1 if taught < MAX_HOURLY_WEIGHT else 0
+
+
+def apply(profile: Profile, change: Change) -> None:
+    """Carry out a change, in place. Given the same changes in the same order it gives the same bytes."""
+    match change.op:
+        case "success":
+            _succeed(profile, change)
+        case "failure":
+            _fail(profile, change)
+        case "hold":
+            _teach(profile, change, -1)
+            _hold(profile, Held(change.ref, change.time, change.weight, change.values))
+        case "clear":
+            _release(profile, change.ref)
+            _teach(profile, change, 1)
+        case "revoke":
+            if not _release(profile, change.ref):
+                _teach(profile, change, -1)
+            _hold(
+                profile,
+                Held(change.ref, change.time, change.weight, change.values, revoked=True),
+            )
+        case "erase":
+            _erase(profile)
+
+
+def _succeed(profile: Profile, change: Change) -> None:
+    profile.successes += 1
+    if not profile.first_success or change.time < profile.first_success:
+        profile.first_success = change.time
+    if change.login is not None:
+        _remember(profile, change.login)
+    if change.weight:
+        taught = profile.hours.setdefault(change.time // HOUR, {})
+        taught[change.ip] = taught.get(change.ip, 0) + change.weight
+        if change.held:
+            _hold(profile, Held(change.ref, change.time, change.weight, change.values))
+        else:
+            _teach(profile, change, 1)
+    _advance(profile, change)
+
+
+def _remember(profile: Profile, login: Login) -> None:
+    logins = profile.logins
+    at = len(logins)
+    while at and (logins[at - 1].time, logins[at - 1].ref) > (login.time, login.ref):
+        at -= 1
+    logins.insert(at, login)
+    if len(logins) > MAX_LOGINS:
+        del logins[0]
+
+
+def _teach(profile: Profile, change: Change, sign: int) -> None:
+    bucket, amount = counts.bucket_of(change.time), sign * change.weight
+    if not amount:
+        return
+    counts.add(profile.total, bucket, amount)
+    for i, value in enumerate(change.values):
+        if value:
+            _count(profile.values[i], value, bucket, amount, MAX_VALUES[i])
+
+
+def _count(values: dict[str, Counts], value: str, bucket: int, amount: int, most: int) -> None:
+    found = values.get(value)
+    if found is None:
+        if amount < 0:
+            return
+        values[value] = [bucket, amount]
+        if len(values) > most:
+            del values[min(values, key=lambda v: (values[v][-2], counts.total(values[v]), v))]
+        return
+    counts.add(found, bucket, amount)
+    if not found:
+        del values[value]
+
+
+def _hold(profile: Profile, held: Held) -> None:
+    """Withhold a login; where the list is full, the oldest goes, into trust if it was only on probation."""
+    profile.held.append(held)
+    profile.held.sort(key=lambda h: (h.time, h.ref))
+    if len(profile.held) > MAX_HELD:
+        _settle(profile, profile.held.pop(0))
+
+
+def _settle(profile: Profile, held: Held) -> None:
+    if not held.revoked:
+        _teach(
+            profile,
+            Change(op="clear", time=held.time, weight=held.weight, values=held.values),
+            1,
+        )
+
+
+def _release(profile: Profile, ref: bytes) -> bool:
+    for i, held in enumerate(profile.held):
+        if held.ref == ref:
+            del profile.held[i]
+            return True
+    return False
+
+
+def _fail(profile: Profile, change: Change) -> None:
+    if change.late:
+        return
+    sources = profile.minutes.setdefault(change.time // MINUTE, {})
+    if change.ip in sources or len(sources) < MAX_MINUTE_SOURCES:
+        sources[change.ip] = sources.get(change.ip, 0) + 1
+    else:
+        sources[""] = sources.get("", 0) + 1
+    day = profile.days.setdefault(change.time // DAY, FailureDay())
+    day.tries += 1
+    _count_source(day.sources, change)
+    _advance(profile, change)
+
+
+def _count_source(sources: dict[str, tuple[int, int, str]], change: Change) -> None:
+    tries, asn, country = sources.get(change.ip, (0, 0, ""))
+    sources[change.ip] = (tries + 1, max(asn, change.asn), max(country, change.country))
+    if len(sources) > MAX_DAY_SOURCES:
+        del sources[max(sources, key=event_ref)]
+
+
+def _advance(profile: Profile, change: Change) -> None:
+    """Move on to a newer event; what no window of any event within the lateness can reach is dropped."""
+    if change.time > profile.newest:
+        profile.newest = change.time
+    newest = profile.newest
+    _drop_before(profile.minutes, (newest - LATENESS - HOUR) // MINUTE, MAX_MINUTES)
+    _drop_before(profile.days, (newest - FAILURE_HORIZON) // DAY, MAX_DAYS)
+    _drop_before(profile.hours, (newest - LATENESS) // HOUR - 1, MAX_HOURS)
+
+
+def _drop_before(buckets: dict[int, Any], oldest: int, most: int) -> None:
+    if buckets and (len(buckets) > most or min(buckets) < oldest):
+        for bucket in sorted(buckets)[: max(0, len(buckets) - most)]:
+            del buckets[bucket]
+        for bucket in [b for b in buckets if b < oldest]:
+            del buckets[bucket]
+
+
+def _erase(profile: Profile) -> None:
+    blank = Profile()
+    for name in Profile.__struct_fields__:
+        setattr(profile, name, getattr(blank, name))

@@ -1,0 +1,211 @@
+"""What a source did: failures in event-time buckets, one row per partition, united on read.
+
+A user lives on one partition, so partitions add up; hashes are united all the same, since a growth of the partition
+count moves users. Everything here is a count or a bottom-k sketch: any order and any merge give the same state.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from gatewatch.core.context import QUIET, SourceNumbers
+from gatewatch.core.events import LoginEvent, prefix_of
+from gatewatch.core.profiles import ua_fingerprint
+from gatewatch.core.signals import Subject
+from gatewatch.core.sketches import BottomK, keyed_hash
+from gatewatch.core.times import MINUTE
+
+#: Width of a bucket (µs) and its minutes.
+BUCKET = 10 * MINUTE
+MINUTES = 10
+HOUR_BUCKETS = 6
+DAY_BUCKETS = 144
+
+#: In `Bucket.users` the low bit of a count says that the name was unknown at the source.
+TRY = 2
+UNKNOWN = 1
+
+
+class Bucket(msgspec.Struct, array_like=True, gc=False):
+    """Ten minutes of one source's failures: per minute, first and last (µs), and who was tried how often.
+
+    `users` counts tries times two, plus one where the name was unknown (a hash that was ever unknown stays so).
+    """
+
+    first: int
+    last: int
+    failures: int = 0
+    minutes: list[int] = msgspec.field(default_factory=lambda: [0] * MINUTES)
+    users: BottomK = msgspec.field(default_factory=BottomK)
+
+    def add(self, time: int, user: int, unknown: bool) -> None:
+        """Count one failure of the user with hash `user`."""
+        self.first = min(self.first, time)
+        self.last = max(self.last, time)
+        self.failures += 1
+        self.minutes[time // MINUTE % MINUTES] += 1
+        self.users.add(user, TRY)
+        counts = self.users.counts
+        if unknown and user in counts:
+            counts[user] |= UNKNOWN
+
+    def merge(self, other: "Bucket") -> None:
+        """Take in another partition's share of the same bucket."""
+        self.first = min(self.first, other.first)
+        self.last = max(self.last, other.last)
+        self.failures += other.failures
+        self.minutes = [a + b for a, b in zip(self.minutes, other.minutes, strict=True)]
+        merge_users(self.users, other.users)
+
+
+def merge_users(into: BottomK, other: BottomK) -> None:
+    """Unite who was tried: tries add up, "unknown" sticks."""
+    unknown = {h for h, n in other.counts.items() if n & UNKNOWN}
+    unknown |= {h for h, n in into.counts.items() if n & UNKNOWN}
+    into.counts = {h: n & ~UNKNOWN for h, n in into.counts.items()}
+    into.merge(BottomK({h: n & ~UNKNOWN for h, n in other.counts.items()}, other.theta))
+    for hash in unknown & into.counts.keys():
+        into.counts[hash] |= UNKNOWN
+
+
+#: A source's buckets by index (time // BUCKET).
+Buckets = dict[int, Bucket]
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Bucket)
+
+
+def encode(bucket: Bucket) -> bytes:
+    """The stored bytes of a bucket; equal buckets give equal bytes."""
+    bucket.users.counts = dict(sorted(bucket.users.counts.items()))
+    return _encoder.encode(bucket)
+
+
+def decode(data: bytes) -> Bucket:
+    """The bucket of its stored bytes."""
+    return _decoder.decode(data)
+
+
+def subjects_of(event: LoginEvent) -> list[Subject]:
+    """The sources an event comes from, the tenant last. What is unknown is left out."""
+    found: list[Subject] = []
+    if event.ip:
+        found.append(("ip", event.ip))
+        found.append(("prefix", prefix_of(event.ip)))
+    if event.asn is not None and event.asn.number:
+        found.append(("asn", str(event.asn.number)))
+    if event.geo is not None and event.geo.country:
+        found.append(("country", event.geo.country))
+    if fingerprint := ua_fingerprint(event):
+        found.append(("ua", fingerprint))
+    found.append(("tenant", ""))
+    return found
+
+
+def count_failure(buckets: Buckets, event: LoginEvent, salt: bytes) -> int:
+    """Count an attack failure, in place; returns the bucket's index. `salt` keys the user's hash."""
+    index = event.time // BUCKET
+    bucket = buckets.get(index)
+    if bucket is None:
+        bucket = buckets[index] = Bucket(event.time, event.time)
+    bucket.add(
+        event.time,
+        keyed_hash(salt, event.user_key),
+        event.reason_class == "unknown_user",
+    )
+    return index
+
+
+def unite(shares: Iterable[Mapping[int, Bucket]]) -> Buckets:
+    """The buckets of a source over all partitions, as new values."""
+    united: Buckets = {}
+    for share in shares:
+        for index, bucket in share.items():
+            if index not in united:
+                united[index] = decode(encode(bucket))
+            else:
+                united[index].merge(bucket)
+    return united
+
+
+class Slice(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a view keeps of one bucket of one partition: failures (also per minute), distinct users, unknown names."""
+
+    failures: int
+    minutes: tuple[int, ...]
+    users: int
+    unknown: int
+
+
+def slice_of(bucket: Bucket) -> Slice:
+    """A bucket's numbers without its users."""
+    scale = bucket.users.scale()
+    unknown = sum(n & UNKNOWN for n in bucket.users.counts.values())
+    return Slice(
+        bucket.failures, tuple(bucket.minutes), round(bucket.users.distinct()), round(unknown * scale)
+    )
+
+
+class Share:
+    """One partition's slices of one source, with the sums of what lies before the newest bucket remembered.
+
+    Readers ask event by event; a day has 144 buckets, and only the last two change what most of them see.
+    """
+
+    __slots__ = ("_sums", "slices")
+
+    def __init__(self, slices: dict[int, Slice] | None = None) -> None:
+        self.slices = slices if slices is not None else {}
+        self._sums: dict[int, tuple[int, int, int, int]] = {}
+
+    def put(self, index: int, found: Slice) -> None:
+        """Set the slice of a bucket."""
+        self.slices[index] = found
+        if any(last > index for last in self._sums):
+            self._sums.clear()
+
+    def numbers(self, time: int) -> tuple[int, int, int, int, int]:
+        """Failures in 10 minutes (exact to the minute), hour and day (to the bucket), the hour's users and unknown
+        names (summed over its buckets, so an upper bound), as of an event time."""
+        minute = time // MINUTE
+        last, within = divmod(minute, MINUTES)
+        sums = self._sums.get(last) or self._sum(last)
+        ten = 0
+        day, hour, users, unknown = sums
+        if (current := self.slices.get(last)) is not None:
+            ten = sum(current.minutes[: within + 1])
+            day += current.failures
+            hour += current.failures
+            users += current.users
+            unknown += current.unknown
+        if (before := self.slices.get(last - 1)) is not None:
+            ten += sum(before.minutes[within:])
+        return ten, hour, day, users, unknown
+
+    def _sum(self, last: int) -> tuple[int, int, int, int]:
+        day = hour = users = unknown = 0
+        for index, found in self.slices.items():
+            if last - DAY_BUCKETS < index < last:
+                day += found.failures
+                if index > last - HOUR_BUCKETS:
+                    hour += found.failures
+                    users += found.users
+                    unknown += found.unknown
+        if len(self._sums) >= _REMEMBERED:
+            self._sums.clear()
+        sums = self._sums[last] = (day, hour, users, unknown)
+        return sums
+
+
+_REMEMBERED = 8
+
+
+def numbers_at(shares: Iterable[Share], time: int, finding: str = "") -> SourceNumbers:
+    """A source as of an event time, over the shares of all partitions."""
+    ten = hour = day = users = unknown = 0
+    for share in shares:
+        a, b, c, d, e = share.numbers(time)
+        ten, hour, day, users, unknown = ten + a, hour + b, day + c, users + d, unknown + e
+    if not day and not finding:
+        return QUIET
+    return SourceNumbers(ten, hour, day, users, unknown, finding)
