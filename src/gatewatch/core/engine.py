@@ -117,7 +117,7 @@ def _ask(detector: Detector, situation: Situation, signals: list[Signal], degrad
         return
     try:
         signal = detector.assess(situation)
-    except Exception:  # the boundary: a detector that fails degrades the assessment and harms nothing else
+    except Exception:  # noqa: BLE001 - the boundary: a failing detector degrades the assessment, nothing else
         degraded.append(detector.id)
         return
     if signal is None:

@@ -166,7 +166,8 @@ class Share:
 
     def numbers(self, time: int) -> tuple[int, int, int, int, int]:
         """Failures in 10 minutes (exact to the minute), hour and day (to the bucket), the hour's users and unknown
-        names (summed over its buckets, so an upper bound), as of an event time."""
+        names (summed over its buckets, so an upper bound), as of an event time.
+        """
         minute = time // MINUTE
         last, within = divmod(minute, MINUTES)
         sums = self._sums.get(last) or self._sum(last)
