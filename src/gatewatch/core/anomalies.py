@@ -55,9 +55,7 @@ encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Anomaly).decode
 
 
-def anomaly_id(
-    tenant_id: str, subject_kind: str, subject: str, detector: str, slot: int
-) -> str:
+def anomaly_id(tenant_id: str, subject_kind: str, subject: str, detector: str, slot: int) -> str:
     """32 hex digits, the same for the same subject, detector and slot."""
     text = "\x1f".join((tenant_id, subject_kind, subject, detector, str(slot)))
     return blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
@@ -71,9 +69,7 @@ def hits_of(event: LoginEvent, assessment: Assessment, policy: Policy) -> list[A
     return [_hit(event, assessment, signal, policy) for signal in signals]
 
 
-def _hit(
-    event: LoginEvent, assessment: Assessment, signal: Signal, policy: Policy
-) -> Anomaly:
+def _hit(event: LoginEvent, assessment: Assessment, signal: Signal, policy: Policy) -> Anomaly:
     slot = event.time // SLOT * SLOT
     key = event.user_key
     kind = "ip" if key.startswith("@ip:") else "user"

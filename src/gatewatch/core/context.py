@@ -9,7 +9,8 @@ import msgspec
 
 class SourceNumbers(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A source as of the event's time: failures in 10 minutes, an hour, a day; distinct users and unknown names in
-    the hour; the detector of the strongest finding open at that time ("" without one)."""
+    the hour; the detector of the strongest finding open at that time ("" without one).
+    """
 
     failures_10m: int = 0
     failures_1h: int = 0

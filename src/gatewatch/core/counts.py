@@ -56,9 +56,7 @@ def read(counts: Counts, bucket: int) -> float:
     total = 0.0
     for i in range(0, len(counts), 2):
         age = bucket - counts[i]
-        total += counts[i + 1] * (
-            _DECAY[age if age < _LAST else _LAST] if age > 0 else 1.0
-        )
+        total += counts[i + 1] * (_DECAY[age if age < _LAST else _LAST] if age > 0 else 1.0)
     return total
 
 

@@ -78,9 +78,7 @@ class Engine(msgspec.Struct, frozen=True):
     ) -> Assessment:
         situation = _without_itself(situate(profile, login.event, EMPTY, policy), login)
         finding: Mapping[str, Any] = msgspec.json.decode(control.evidence)
-        signals = [
-            s for d in self.doubts if (s := d.doubt(situation, finding)) is not None
-        ]
+        signals = [s for d in self.doubts if (s := d.doubt(situation, finding)) is not None]
         return _conclude(situation, signals, [])
 
     def review(
@@ -99,9 +97,7 @@ class Engine(msgspec.Struct, frozen=True):
         return found
 
 
-def situate(
-    profile: Profile | None, event: LoginEvent, context: Context, policy: Policy
-) -> Situation:
+def situate(profile: Profile | None, event: LoginEvent, context: Context, policy: Policy) -> Situation:
     """What is known when the event is assessed."""
     state = profile if profile is not None else Profile()
     return Situation(
@@ -115,29 +111,23 @@ def situate(
     )
 
 
-def _ask(
-    detector: Detector, situation: Situation, signals: list[Signal], degraded: list[str]
-) -> None:
+def _ask(detector: Detector, situation: Situation, signals: list[Signal], degraded: list[str]) -> None:
     settings = getattr(situation.policy, detector.id, None)
     if settings is not None and not settings.enabled:
         return
     try:
         signal = detector.assess(situation)
-    except Exception:  # the boundary: a detector that fails degrades the assessment and harms nothing else
+    except Exception:  # noqa: BLE001 - the boundary: a failing detector degrades the assessment, nothing else
         degraded.append(detector.id)
         return
     if signal is None:
         return
     if settings is not None and settings.weight != 1.0:
-        signal = msgspec.structs.replace(
-            signal, strength=signal.strength * settings.weight
-        )
+        signal = msgspec.structs.replace(signal, strength=signal.strength * settings.weight)
     signals.append(signal)
 
 
-def _conclude(
-    situation: Situation, signals: list[Signal], degraded: list[str]
-) -> Assessment:
+def _conclude(situation: Situation, signals: list[Signal], degraded: list[str]) -> Assessment:
     notes = _notes(situation)
     if not signals and not notes and not degraded:
         return _CLEAN
@@ -193,19 +183,13 @@ _CLEARING = frozenset({("verdict", "safe"), ("challenge", "passed")})
 _REVOKING = frozenset({("verdict", "compromised"), ("challenge", "failed")})
 
 
-def _judge_trust(
-    profile: Profile, control: ControlRecord, login: StoredLogin
-) -> Change:
+def _judge_trust(profile: Profile, control: ControlRecord, login: StoredLogin) -> Change:
     event = login.event
     ref = profiles.event_ref(event.event_id)
     held = next((h for h in profile.held if h.ref == ref), None)
     said = (control.kind, control.verdict)
     op = "none"
-    if (
-        said in _CLEARING
-        and held is not None
-        and not (held.revoked and control.kind == "challenge")
-    ):
+    if said in _CLEARING and held is not None and not (held.revoked and control.kind == "challenge"):
         op = "clear"
     elif said in _REVOKING and not (held is not None and held.revoked):
         op = "revoke"
@@ -225,7 +209,5 @@ def _without_itself(situation: Situation, login: StoredLogin) -> Situation:
     weights = tuple(max(0.0, weight - login.weight) for weight in known.weights)
     return msgspec.structs.replace(
         situation,
-        features=features.Features(
-            known.values, weights, max(0.0, known.total - login.weight)
-        ),
+        features=features.Features(known.values, weights, max(0.0, known.total - login.weight)),
     )

@@ -12,9 +12,7 @@ import msgspec
 
 OCSF_SCHEMA = "1.8.0"
 
-Activity = Literal[
-    "logon", "logoff", "mfa", "lockout", "factor_change", "session", "token"
-]
+Activity = Literal["logon", "logoff", "mfa", "lockout", "factor_change", "session", "token"]
 Outcome = Literal["success", "failure", "challenge", "unknown"]
 ReasonClass = Literal[
     "bad_credentials",
@@ -30,9 +28,7 @@ ReasonClass = Literal[
 ]
 
 #: "Failure" is not one thing: only these feed attack counters; `config` and `policy` never do.
-ATTACK_REASONS: frozenset[str] = frozenset(
-    {"bad_credentials", "unknown_user", "mfa_denied", "mfa_timeout"}
-)
+ATTACK_REASONS: frozenset[str] = frozenset({"bad_credentials", "unknown_user", "mfa_denied", "mfa_timeout"})
 
 #: What happened to an event on its way in. Flags say it; nothing is changed in silence.
 Flag = Literal[
@@ -41,6 +37,9 @@ Flag = Literal[
     "zone_assumed",
     "user_truncated",
     "ua_truncated",
+    "text_truncated",
+    "extra_dropped",
+    "geo_invalid",
     "no_geo",
 ]
 
@@ -48,6 +47,8 @@ Flag = Literal[
 MAX_USER_AGENT = 512
 #: The longest name, id or other short text that is kept, in characters (longer ones are cut).
 MAX_TEXT = 256
+#: The most of `extra` that is kept, in bytes of MessagePack; a larger one is dropped and flagged (`raw` has it all).
+MAX_EXTRA = 16_384
 
 
 class User(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -106,9 +107,7 @@ class App(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     name: str = ""
 
 
-class LoginEvent(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
-):
+class LoginEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One authentication event.
 
     `time` is event time in microseconds (see `times`), `ip` a plain IPv4 or IPv6 address without port or zone,

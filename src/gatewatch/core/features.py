@@ -25,10 +25,9 @@ LEVELS = (
 
 #: Per level: known (1/0), the user's weight of the value, the tenant's count of it; then the two totals.
 NAMES = tuple(
-    f"{name}_{part}"
-    for name in (ATTRIBUTES[i] for i in LEVELS)
-    for part in ("known", "user", "tenant")
-) + ("user_total", "tenant_total")
+    f"{name}_{part}" for name in (ATTRIBUTES[i] for i in LEVELS) for part in ("known", "user", "tenant")
+)
+NAMES += ("user_total", "tenant_total")
 
 
 class Features(msgspec.Struct, frozen=True, gc=False):

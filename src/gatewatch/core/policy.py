@@ -13,9 +13,7 @@ Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class _Settings(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False
-):
+class _Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     enabled: bool = True
     #: Multiplies every strength of the detector.
     weight: Share = 1.0
@@ -53,7 +51,7 @@ class AccountTakeover(_Settings, frozen=True):
 
 
 class ImpossibleTravel(_Settings, frozen=True):
-    """Faster than a plane and farther than `distance_km`, after both accuracy radii. Panther 900 km/h, Elastic 500 km."""
+    """Faster than a plane and farther than `distance_km`, less both accuracy radii. Panther 900 km/h, Elastic 500 km."""
 
     speed_kmh: Positive = 900
     distance_km: Positive = 500
@@ -72,7 +70,7 @@ class NewDevice(_Settings, frozen=True):
 
 
 class UnusualTime(_Settings, frozen=True):
-    """An hour of the week that is rare for the user: less than `share` of the uniform expectation, within ± `spread` h."""
+    """An hour of the week, ± `spread`, that is rare for the user: below `share` of the uniform expectation."""
 
     history: Positive = 20
     spread: Positive = 2
@@ -97,7 +95,10 @@ class LoginRisk(_Settings, frozen=True):
 
 
 class PasswordSpraying(_Settings, frozen=True):
-    """Elastic, 1 h: users ≥ 5, tries ≥ 15, 2 ≤ most per user ≤ 8, ≥ 60% of users in the band, lasting ≥ 5 min; and a day."""
+    """Elastic, 1 h: users ≥ 5, tries ≥ 15, 2 ≤ most per user ≤ 8, ≥ 60% of users in the band, lasting ≥ 5 min.
+
+    The slow form is the same over a day, with more users.
+    """
 
     window: Positive = HOUR
     users: Positive = 5
@@ -130,9 +131,7 @@ class AccountEnumeration(_Settings, frozen=True):
     unknown: Positive = 10
 
 
-class Policy(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False
-):
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """All thresholds. Times are µs.
 
     A signal of `open_strength` opens an anomaly; so does an event of `open_score` under its strongest signal. A

@@ -90,9 +90,7 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
     successes: int = 0
     first_success: int = 0
     total: Counts = msgspec.field(default_factory=list)
-    values: list[dict[str, Counts]] = msgspec.field(
-        default_factory=lambda: [{} for _ in ATTRIBUTES]
-    )
+    values: list[dict[str, Counts]] = msgspec.field(default_factory=lambda: [{} for _ in ATTRIBUTES])
     logins: list[Login] = msgspec.field(default_factory=list)
     held: list[Held] = msgspec.field(default_factory=list)
     minutes: dict[int, dict[str, int]] = msgspec.field(default_factory=dict)
@@ -132,12 +130,8 @@ def encode(profile: Profile) -> bytes:
     for i, values in enumerate(profile.values):
         if len(values) > 1:
             profile.values[i] = dict(sorted(values.items()))
-    profile.minutes = {
-        m: dict(sorted(s.items())) for m, s in sorted(profile.minutes.items())
-    }
-    profile.hours = {
-        h: dict(sorted(s.items())) for h, s in sorted(profile.hours.items())
-    }
+    profile.minutes = {m: dict(sorted(s.items())) for m, s in sorted(profile.minutes.items())}
+    profile.hours = {h: dict(sorted(s.items())) for h, s in sorted(profile.hours.items())}
     profile.days = dict(sorted(profile.days.items()))
     for day in profile.days.values():
         day.sources = dict(sorted(day.sources.items()))
@@ -164,11 +158,7 @@ def device_of(event: LoginEvent) -> str:
     if event.device_id:
         return event.device_id
     ua = event.ua
-    return (
-        f"{ua.os}/{ua.device}/{ua.browser}"
-        if ua is not None and (ua.os or ua.browser)
-        else ""
-    )
+    return f"{ua.os}/{ua.device}/{ua.browser}" if ua is not None and (ua.os or ua.browser) else ""
 
 
 def ua_fingerprint(event: LoginEvent) -> str:
@@ -202,12 +192,8 @@ def login_of(event: LoginEvent, ref: bytes) -> Login:
         event.time,
         ref,
         event.ip,
-        round(geo.lat * _DEGREE)
-        if known and geo is not None and geo.lat is not None
-        else None,
-        round(geo.lon * _DEGREE)
-        if known and geo is not None and geo.lon is not None
-        else None,
+        round(geo.lat * _DEGREE) if known and geo is not None and geo.lat is not None else None,
+        round(geo.lon * _DEGREE) if known and geo is not None and geo.lon is not None else None,
         round(geo.accuracy_km) if geo is not None else 0,
         geo.country if geo is not None else "",
         asn.number if asn is not None else 0,
@@ -216,9 +202,7 @@ def login_of(event: LoginEvent, ref: bytes) -> Login:
     )
 
 
-def weight_at(
-    profile: Profile, attribute: int, value: str, time: int, probation: int
-) -> float:
+def weight_at(profile: Profile, attribute: int, value: str, time: int, probation: int) -> float:
     """How much trusted history a value has at event time `time`: decayed counts, and held logins as they count then.
 
     A login on probation weighs a tenth until `probation` µs have passed by the reader's event time, then in full.
@@ -233,9 +217,7 @@ def weight_at(
 
 def total_at(profile: Profile, time: int, probation: int) -> float:
     """The trusted weight of all logins at event time `time` (the n_u of the models)."""
-    weight = (
-        counts.read(profile.total, counts.bucket_of(time)) if profile.total else 0.0
-    )
+    weight = counts.read(profile.total, counts.bucket_of(time)) if profile.total else 0.0
     for held in profile.held:
         weight += held_weight(held, time, probation)
     return weight
@@ -260,9 +242,7 @@ def failures_within(profile: Profile, time: int, window: int) -> dict[str, int]:
     return found
 
 
-def neighbours(
-    profile: Profile, time: int, ref: bytes
-) -> tuple[Login | None, Login | None]:
+def neighbours(profile: Profile, time: int, ref: bytes) -> tuple[Login | None, Login | None]:
     """The logins just before and just after an event by event time (a late event has both)."""
     before = after = None
     for login in profile.logins:
@@ -298,9 +278,7 @@ def apply(profile: Profile, change: Change) -> None:
                 _teach(profile, change, -1)
             _hold(
                 profile,
-                Held(
-                    change.ref, change.time, change.weight, change.values, revoked=True
-                ),
+                Held(change.ref, change.time, change.weight, change.values, revoked=True),
             )
         case "erase":
             _erase(profile)
@@ -342,18 +320,14 @@ def _teach(profile: Profile, change: Change, sign: int) -> None:
             _count(profile.values[i], value, bucket, amount, MAX_VALUES[i])
 
 
-def _count(
-    values: dict[str, Counts], value: str, bucket: int, amount: int, most: int
-) -> None:
+def _count(values: dict[str, Counts], value: str, bucket: int, amount: int, most: int) -> None:
     found = values.get(value)
     if found is None:
         if amount < 0:
             return
         values[value] = [bucket, amount]
         if len(values) > most:
-            del values[
-                min(values, key=lambda v: (values[v][-2], counts.total(values[v]), v))
-            ]
+            del values[min(values, key=lambda v: (values[v][-2], counts.total(values[v]), v))]
         return
     counts.add(found, bucket, amount)
     if not found:

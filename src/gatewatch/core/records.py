@@ -60,14 +60,10 @@ class RejectRecord(msgspec.Struct, frozen=True, tag="reject", tag_field="k", gc=
 
 
 ControlKind = Literal["verdict", "challenge", "doubt", "erasure"]
-Verdict = Literal[
-    "compromised", "safe", "dismissed", "passed", "failed", "abandoned", ""
-]
+Verdict = Literal["compromised", "safe", "dismissed", "passed", "failed", "abandoned", ""]
 
 
-class ControlRecord(
-    msgspec.Struct, frozen=True, tag="control", tag_field="k", gc=False
-):
+class ControlRecord(msgspec.Struct, frozen=True, tag="control", tag_field="k", gc=False):
     """Something people or findings say about a user's login; processed in order by the owner of that user.
 
     `event_id` and `event_time` name the login it is about; `verdict` what was said of it; `finding` and `evidence`

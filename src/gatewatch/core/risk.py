@@ -33,8 +33,7 @@ def combine(signals: Sequence[Signal]) -> tuple[int, tuple[Signal, ...]]:
     shares = [score * doubt / whole if whole else 0.0 for doubt in doubts]
     points = _largest_remainders(shares, score)
     return score, tuple(
-        msgspec.structs.replace(s, contribution=p)
-        for s, p in zip(ranked, points, strict=True)
+        msgspec.structs.replace(s, contribution=p) for s, p in zip(ranked, points, strict=True)
     )
 
 

@@ -29,9 +29,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     evidence: dict[str, Any] = {}
 
 
-class Assessment(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
-):
+class Assessment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The verdict on one event: a score of 0-100 that is the sum of its signals' contributions.
 
     `notes` are codes of what was missing ("no_history", "first_login", "no_geo"), never silent zeros;

@@ -17,9 +17,7 @@ _SPACE = 1 << 32
 @lru_cache(maxsize=65_536)
 def keyed_hash(key: bytes, value: str) -> int:
     """32 bits of keyed BLAKE2b: whoever reads a sketch cannot look up who is in it."""
-    return int.from_bytes(
-        blake2b(value.encode("utf-8"), digest_size=4, key=key).digest(), "big"
-    )
+    return int.from_bytes(blake2b(value.encode("utf-8"), digest_size=4, key=key).digest(), "big")
 
 
 class BottomK(msgspec.Struct, array_like=True, gc=False):
@@ -68,9 +66,7 @@ CHUNK = 64
 @lru_cache(maxsize=65_536)
 def counters_of(value: str) -> tuple[int, int]:
     """The counters of a value: one index per row, rows laid end to end."""
-    digest = int.from_bytes(
-        blake2b(value.encode("utf-8"), digest_size=8).digest(), "big"
-    )
+    digest = int.from_bytes(blake2b(value.encode("utf-8"), digest_size=8).digest(), "big")
     return digest % WIDTH, WIDTH + (digest >> 32) % WIDTH
 
 
@@ -98,6 +94,4 @@ class CountMin:
 
     def merge(self, other: "CountMin") -> None:
         """Add another sketch's counters."""
-        self.counters = [
-            a + b for a, b in zip(self.counters, other.counters, strict=True)
-        ]
+        self.counters = [a + b for a, b in zip(self.counters, other.counters, strict=True)]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from gatewatch.core.context import SourceNumbers
+from gatewatch.core.context import QUIET, SourceNumbers
 from gatewatch.core.events import LoginEvent, prefix_of
 from gatewatch.core.profiles import ua_fingerprint
 from gatewatch.core.signals import Subject
@@ -129,8 +129,9 @@ def unite(shares: Iterable[Mapping[int, Bucket]]) -> Buckets:
 
 
 class Slice(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What a view keeps of one bucket of one partition: failures per minute, distinct users and unknown names."""
+    """What a view keeps of one bucket of one partition: failures (also per minute), distinct users, unknown names."""
 
+    failures: int
     minutes: tuple[int, ...]
     users: int
     unknown: int
@@ -138,50 +139,74 @@ class Slice(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 def slice_of(bucket: Bucket) -> Slice:
     """A bucket's numbers without its users."""
-    unknown = sum(1 for n in bucket.users.counts.values() if n & UNKNOWN)
     scale = bucket.users.scale()
+    unknown = sum(n & UNKNOWN for n in bucket.users.counts.values())
     return Slice(
-        tuple(bucket.minutes), round(bucket.users.distinct()), round(unknown * scale)
+        bucket.failures, tuple(bucket.minutes), round(bucket.users.distinct()), round(unknown * scale)
     )
 
 
-#: A share of a view: slices by bucket index.
-Slices = dict[int, Slice]
+class Share:
+    """One partition's slices of one source, with the sums of what lies before the newest bucket remembered.
 
-
-def numbers_at(
-    shares: Iterable[Mapping[int, Slice]], time: int, finding: str = ""
-) -> SourceNumbers:
-    """A source as of an event time, over the shares of all partitions.
-
-    Failures are exact to the minute; users of the hour are the sum over its buckets' distinct users, at most.
+    Readers ask event by event; a day has 144 buckets, and only the last two change what most of them see.
     """
-    minute = time // MINUTE
-    last = minute // MINUTES
+
+    __slots__ = ("_sums", "slices")
+
+    def __init__(self, slices: dict[int, Slice] | None = None) -> None:
+        self.slices = slices if slices is not None else {}
+        self._sums: dict[int, tuple[int, int, int, int]] = {}
+
+    def put(self, index: int, found: Slice) -> None:
+        """Set the slice of a bucket."""
+        self.slices[index] = found
+        if any(last > index for last in self._sums):
+            self._sums.clear()
+
+    def numbers(self, time: int) -> tuple[int, int, int, int, int]:
+        """Failures in 10 minutes (exact to the minute), hour and day (to the bucket), the hour's users and unknown
+        names (summed over its buckets, so an upper bound), as of an event time.
+        """
+        minute = time // MINUTE
+        last, within = divmod(minute, MINUTES)
+        sums = self._sums.get(last) or self._sum(last)
+        ten = 0
+        day, hour, users, unknown = sums
+        if (current := self.slices.get(last)) is not None:
+            ten = sum(current.minutes[: within + 1])
+            day += current.failures
+            hour += current.failures
+            users += current.users
+            unknown += current.unknown
+        if (before := self.slices.get(last - 1)) is not None:
+            ten += sum(before.minutes[within:])
+        return ten, hour, day, users, unknown
+
+    def _sum(self, last: int) -> tuple[int, int, int, int]:
+        day = hour = users = unknown = 0
+        for index, found in self.slices.items():
+            if last - DAY_BUCKETS < index < last:
+                day += found.failures
+                if index > last - HOUR_BUCKETS:
+                    hour += found.failures
+                    users += found.users
+                    unknown += found.unknown
+        if len(self._sums) >= _REMEMBERED:
+            self._sums.clear()
+        sums = self._sums[last] = (day, hour, users, unknown)
+        return sums
+
+
+_REMEMBERED = 8
+
+
+def numbers_at(shares: Iterable[Share], time: int, finding: str = "") -> SourceNumbers:
+    """A source as of an event time, over the shares of all partitions."""
     ten = hour = day = users = unknown = 0
     for share in shares:
-        for index in share.keys() & range(last - DAY_BUCKETS, last + 1):
-            found = share[index]
-            day += _within(found, index, minute, DAY_BUCKETS * MINUTES)
-            if index < last - HOUR_BUCKETS:
-                continue
-            in_hour = _within(found, index, minute, HOUR_BUCKETS * MINUTES)
-            if in_hour:
-                hour += in_hour
-                users += found.users
-                unknown += found.unknown
-            if index >= last - 1:
-                ten += _within(found, index, minute, MINUTES)
+        a, b, c, d, e = share.numbers(time)
+        ten, hour, day, users, unknown = ten + a, hour + b, day + c, users + d, unknown + e
     if not day and not finding:
-        return SourceNumbers()
+        return QUIET
     return SourceNumbers(ten, hour, day, users, unknown, finding)
-
-
-def _within(found: Slice, index: int, minute: int, span: int) -> int:
-    """Failures of a bucket in the `span` minutes up to and including `minute`."""
-    start = index * MINUTES
-    if minute - span < start and start + MINUTES - 1 <= minute:
-        return sum(found.minutes)
-    return sum(
-        n for i, n in enumerate(found.minutes) if minute - span < start + i <= minute
-    )

@@ -1,0 +1,1 @@
+"""PostgreSQL: migrations, the embedded server, the log, the store."""

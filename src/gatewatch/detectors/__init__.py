@@ -1,0 +1,45 @@
+"""The registry: one threat, one file, one class, one line here; others' packages add theirs by an entry point."""
+
+from importlib.metadata import entry_points
+
+from gatewatch.core.detection import Detector, DoubtDetector, SourceDetector
+from gatewatch.core.engine import Engine
+
+#: The entry-point group of third parties: each names a Detector, DoubtDetector or SourceDetector, or its class.
+ENTRY_POINTS = "gatewatch.detectors"
+
+#: Threats to a user, seen in one event (`step`), in the order they are asked.
+DETECTORS: dict[str, Detector] = {}
+
+#: What a finding on a source means for a success that came from it (`judge`).
+DOUBTS: dict[str, DoubtDetector] = {}
+
+#: Threats by a source, seen over all its failures (`review`).
+SOURCE_DETECTORS: dict[str, SourceDetector] = {}
+
+
+def default_engine() -> Engine:
+    """The engine with every detector of this package."""
+    return Engine(
+        detectors=tuple(DETECTORS.values()),
+        doubts=tuple(DOUBTS.values()),
+        sources=tuple(SOURCE_DETECTORS.values()),
+    )
+
+
+def extended_engine() -> Engine:
+    """The default engine and what installed packages offer under `ENTRY_POINTS`, by name.
+
+    Raises what a faulty package raises on import: a detector that is installed and does not load must be seen.
+    """
+    detectors, doubts, sources = dict(DETECTORS), dict(DOUBTS), dict(SOURCE_DETECTORS)
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda e: e.name):
+        found = entry.load()
+        detector = found() if isinstance(found, type) else found
+        if hasattr(detector, "assess"):
+            detectors[detector.id] = detector
+        if hasattr(detector, "doubt"):
+            doubts[detector.id] = detector
+        if hasattr(detector, "review"):
+            sources[detector.id] = detector
+    return Engine(tuple(detectors.values()), tuple(doubts.values()), tuple(sources.values()))

@@ -1,0 +1,1 @@
+"""The use cases, on ports: processing batches, reviewing sources, importing, querying."""
