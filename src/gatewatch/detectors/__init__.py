@@ -4,6 +4,10 @@ from importlib.metadata import entry_points
 
 from gatewatch.core.detection import Detector, DoubtDetector, SourceDetector
 from gatewatch.core.engine import Engine
+from gatewatch.detectors.account_enumeration import AccountEnumeration
+from gatewatch.detectors.credential_stuffing import CredentialStuffing
+from gatewatch.detectors.password_spraying import PasswordSpraying
+from gatewatch.detectors.source_brute_force import SourceBruteForce
 
 #: The entry-point group of third parties: each names a Detector, DoubtDetector or SourceDetector, or its class.
 ENTRY_POINTS = "gatewatch.detectors"
@@ -15,7 +19,12 @@ DETECTORS: dict[str, Detector] = {}
 DOUBTS: dict[str, DoubtDetector] = {}
 
 #: Threats by a source, seen over all its failures (`review`).
-SOURCE_DETECTORS: dict[str, SourceDetector] = {}
+SOURCE_DETECTORS: dict[str, SourceDetector] = {
+    SourceBruteForce.id: SourceBruteForce(),
+    PasswordSpraying.id: PasswordSpraying(),
+    CredentialStuffing.id: CredentialStuffing(),
+    AccountEnumeration.id: AccountEnumeration(),
+}
 
 
 def default_engine() -> Engine:
