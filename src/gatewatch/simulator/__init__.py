@@ -6,12 +6,13 @@ attackers do and what only looks like it; `world` puts all of it in event-time o
 `pacing` says when to send it. Every random stream has a seed derived from its name (`seeds`).
 """
 
+from gatewatch.simulator.flood import flood
 from gatewatch.simulator.labels import Campaign, Label, Simulated
 from gatewatch.simulator.network import networks
 from gatewatch.simulator.population import Population
 from gatewatch.simulator.scenarios import SCENARIOS
 from gatewatch.simulator.wire import label_json, native_json, read_labels
-from gatewatch.simulator.world import DEFAULT_START, World
+from gatewatch.simulator.world import DEFAULT_START, World, throughput_world
 
 __all__ = [
     "DEFAULT_START",
@@ -21,8 +22,10 @@ __all__ = [
     "Population",
     "Simulated",
     "World",
+    "flood",
     "label_json",
     "native_json",
     "networks",
     "read_labels",
+    "throughput_world",
 ]

@@ -3,6 +3,7 @@
 What is fixed about somebody is here; where that somebody is at a given moment is in `presence`.
 """
 
+from bisect import bisect_right
 from functools import lru_cache
 from math import ceil, exp, log
 from random import Random
@@ -91,7 +92,7 @@ class Population:
         self._failures = failure_rate / (1 - failure_rate)
         self._cities = _cumulative(WEIGHTS)
         self.offices = self._offices()
-        self.user = lru_cache(maxsize=65_536)(self._user)
+        self.user = lru_cache(maxsize=32_768)(self._user)
 
     def staff(self, office: int) -> range:
         """The numbers of those who belong to an office (not all of them go there)."""
@@ -110,14 +111,18 @@ class Population:
         """When a user's first login is due (µs)."""
         return self.calendar.time(user.first, user.rhythm)
 
+    def first_due(self, index: int) -> tuple[int, float, int]:
+        """(time in µs, activity time, planned logins) of a user's first login, without making the user."""
+        d = draws(self._seed, index)
+        _, _, home = self._work(index, d)
+        rhythm = self._rhythm(d, CITIES[home].utc_offset)
+        logins, _, first = self._activity(index, d, rhythm)
+        return self.calendar.time(first, rhythm), first, logins
+
     def _offices(self) -> tuple[Office, ...]:
-        people = 150 if self.kind == "enterprise" else 400
-        count = (
-            max(1, min(6, self.users // people))
-            if self.kind == "enterprise"
-            else max(1, self.users // people)
-        )
-        return tuple(self._office(number) for number in range(count))
+        """One organisation with up to six offices, or many small employers among the customers of a service."""
+        count = min(6, self.users // 250) if self.kind == "enterprise" else self.users // 2_000
+        return tuple(self._office(number) for number in range(max(1, count)))
 
     def _office(self, number: int) -> Office:
         place = self._city(mix(self._seed, number, 1) / 2**64)
@@ -127,7 +132,7 @@ class Population:
         )
 
     def _city(self, u: float) -> int:
-        return next((place for place, edge in enumerate(self._cities) if u < edge), len(CITIES) - 1)
+        return min(bisect_right(self._cities, u), len(CITIES) - 1)
 
     def _user(self, index: int) -> User:
         d = draws(self._seed, index)

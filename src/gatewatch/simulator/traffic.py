@@ -67,10 +67,9 @@ class Traffic:
     def _first_logins(self) -> list[_Due]:
         due = []
         for index in range(self._population.users):
-            user = self._population.user(index)
-            time = self._population.first_login(user)
+            time, first, logins = self._population.first_due(index)
             if time < self._calendar.end:
-                due.append((time, index, user.first, user.logins - 1))
+                due.append((time, index, first, logins - 1))
         heapify(due)
         return due
 

@@ -15,7 +15,7 @@ from gatewatch.simulator.emit import Emitter
 from gatewatch.simulator.labels import Campaign, Label, LabelKind, Simulated
 from gatewatch.simulator.names import unknown_name
 from gatewatch.simulator.network import Network
-from gatewatch.simulator.population import Population
+from gatewatch.simulator.population import Population, User
 from gatewatch.simulator.presence import Presence, Where
 from gatewatch.simulator.rhythm import weekday
 from gatewatch.simulator.seeds import derive
@@ -86,11 +86,11 @@ class Scene:
         """A log-uniform whole number: sizes of campaigns differ by factors."""
         return round(low * exp(log(high / low) * self.rng.random()))
 
-    def names(self, count: int) -> list[str]:
-        """Login names of `count` different people, at most half of the population."""
-        people = self.population
-        count = max(1, min(count, people.users // 2))
-        return [people.user(i).identity.name for i in self.rng.sample(range(people.users), count)]
+    def people(self, count: int) -> list[User]:
+        """`count` different people, at most half of the population."""
+        everybody = self.population
+        count = max(1, min(count, everybody.users // 2))
+        return [everybody.user(index) for index in self.rng.sample(range(everybody.users), count)]
 
     def unknown_names(self, count: int) -> list[str]:
         """`count` different names that nobody in the world has."""
@@ -126,9 +126,16 @@ class Scene:
         client = self.rng.choices(range(len(CLIENTS)), [client.share for client in CLIENTS])[0]
         return agent(client, self.rng.getrandbits(16), self.start // DAY)
 
-    def source(self, ip: str, ua: UserAgent, device_id: str = "") -> Where:
-        """A place to log in from."""
-        return Where(ip, ua, device_id)
+    def rented(self) -> Where:
+        """The one source of a lone attacker: a rented address and a script."""
+        return Where(self.hideout().fresh(self.rng), self.tool(), "")
+
+    def got_in(self, time: int, user: User, where: Where) -> Iterator[LoginEvent]:
+        """The attacker has the right password: a session, or a push that the user lets run out."""
+        if user.mfa:
+            yield self.emit.push(time, user.identity, where, "mfa_timeout")
+        else:
+            yield self.emit.success(time, user.identity, where)
 
     def paced(self, count: int, start: int, length: int) -> list[int]:
         """`count` sorted times within `length` µs of `start`, as chance has it."""

@@ -1,0 +1,1 @@
+"""Places and networks of addresses, from the operator's MMDB files."""
