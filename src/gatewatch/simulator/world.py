@@ -97,7 +97,7 @@ class World:
 
 
 def demo_world(
-    seed: int = 7, start: int = DEFAULT_START, *, weeks: int = 4, tenant_id: str = "default"
+    seed: int = 18, start: int = DEFAULT_START, *, weeks: int = 4, tenant_id: str = "default"
 ) -> World:
     """An organisation of 1,000 that is attacked six times a day, from its first morning on.
 
