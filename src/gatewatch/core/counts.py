@@ -54,9 +54,13 @@ def read(counts: Counts, bucket: int) -> float:
     (4.0, 2.0)
     """
     total = 0.0
-    for i in range(0, len(counts), 2):
-        age = bucket - counts[i]
-        total += counts[i + 1] * (_DECAY[age if age < _LAST else _LAST] if age > 0 else 1.0)
+    pairs = iter(counts)
+    for start, count in zip(pairs, pairs, strict=False):
+        age = bucket - start
+        if age <= 0:
+            total += count
+        else:
+            total += count * _DECAY[age if age < _LAST else _LAST]
     return total
 
 

@@ -8,20 +8,12 @@ import msgspec
 from gatewatch.core import counts, profiles
 from gatewatch.core.context import Context
 from gatewatch.core.events import LoginEvent
-from gatewatch.core.profiles import ATTRIBUTES, Profile
+from gatewatch.core.profiles import ASN, ATTRIBUTES, BROWSER, COUNTRY, DEVICE, IP, OS, UA, Profile
 
 FEATURE_VERSION = 1
 
 #: The levels a likelihood ratio sums over, as indexes into `ATTRIBUTES`, in the order of `Frequencies`.
-LEVELS = (
-    profiles.IP,
-    profiles.ASN,
-    profiles.COUNTRY,
-    profiles.UA,
-    profiles.BROWSER,
-    profiles.OS,
-    profiles.DEVICE,
-)
+LEVELS = (IP, ASN, COUNTRY, UA, BROWSER, OS, DEVICE)
 
 #: Per level: known (1/0), the user's weight of the value, the tenant's count of it; then the two totals.
 NAMES = tuple(
@@ -47,19 +39,18 @@ def compute(profile: Profile, event: LoginEvent, probation: int) -> Features:
     values = profiles.values_of(event)
     if not profile.total and not profile.held:
         return Features(values, _NONE, 0.0)
-    time = event.time
     if profile.held:
-        weights = tuple(
+        time = event.time
+        weights = [
             profiles.weight_at(profile, i, value, time, probation) if value else 0.0
             for i, value in enumerate(values)
-        )
-    else:
-        bucket, read = counts.bucket_of(time), counts.read
-        weights = tuple(
-            read(found, bucket) if (found := known.get(value)) else 0.0
-            for known, value in zip(profile.values, values, strict=True)
-        )
-    return Features(values, weights, profiles.total_at(profile, time, probation))
+        ]
+        return Features(values, tuple(weights), profiles.total_at(profile, time, probation))
+    bucket, read = counts.bucket_of(event.time), counts.read
+    weights = []
+    for known, value in zip(profile.values, values, strict=True):
+        weights.append(read(known[value], bucket) if value in known else 0.0)
+    return Features(values, tuple(weights), read(profile.total, bucket))
 
 
 _NONE = (0.0,) * len(ATTRIBUTES)
@@ -67,13 +58,14 @@ _NONE = (0.0,) * len(ATTRIBUTES)
 
 def vector(features: Features, context: Context) -> list[float]:
     """The numbers a model reads, in the order of `NAMES`."""
-    tenant = msgspec.structs.astuple(context.frequencies)
-    row: list[float] = []
-    for i, level in enumerate(LEVELS):
-        row += (
-            1.0 if features.values[level] else 0.0,
-            features.weights[level],
-            tenant[i],
-        )
-    row += (features.total, tenant[-1])
-    return row
+    values, weights, tenant = features.values, features.weights, context.frequencies
+    return [
+        *(1.0 if values[IP] else 0.0, weights[IP], tenant.ip),
+        *(1.0 if values[ASN] else 0.0, weights[ASN], tenant.asn),
+        *(1.0 if values[COUNTRY] else 0.0, weights[COUNTRY], tenant.country),
+        *(1.0 if values[UA] else 0.0, weights[UA], tenant.ua),
+        *(1.0 if values[BROWSER] else 0.0, weights[BROWSER], tenant.browser),
+        *(1.0 if values[OS] else 0.0, weights[OS], tenant.os),
+        *(1.0 if values[DEVICE] else 0.0, weights[DEVICE], tenant.device),
+        *(features.total, tenant.total),
+    ]

@@ -233,11 +233,10 @@ def held_weight(held: Held, time: int, probation: int) -> float:
 def failures_within(profile: Profile, time: int, window: int) -> dict[str, int]:
     """Failed tries per address in the `window` µs up to `time`, whole minutes: never one too few at the edges."""
     found: dict[str, int] = {}
-    last = time // MINUTE
-    first = last - window // MINUTE
-    for minute, sources in profile.minutes.items():
-        if first <= minute <= last:
-            for ip, tries in sources.items():
+    minutes, last = profile.minutes, time // MINUTE
+    for minute in range(last - window // MINUTE, last + 1):
+        if minute in minutes:
+            for ip, tries in minutes[minute].items():
                 found[ip] = found.get(ip, 0) + tries
     return found
 

@@ -44,7 +44,7 @@ class Account:
         return [program, *args] if self.mode == "self" else self._script("run", program, *args)
 
     def reaches(self, folder: Path, programs: Sequence[str]) -> bool:
-        """Tell whether the account can write to a folder and run programs; False also where it cannot be had."""
+        """Tell whether the account can be had, can open what lies in a folder, and can run programs."""
         if self.mode == "self":
             return True
         command = self._script("reach", str(folder), *programs)
@@ -100,9 +100,9 @@ def unprivileged(mode: Mode) -> Account:
 
 
 def open_to(account: Account, folder: Path) -> None:
-    """Hand an account the folder for its cluster."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.chown(folder, *account.owner)
+    """Make a folder in which an account can open what is its own; the folder itself stays ours."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o711 if account.mode == "nobody" else 0o700)
 
 
 def relocated(account: Account, folder: Path, binaries: PostgresBinaries, elsewhere: Path) -> Lodging:

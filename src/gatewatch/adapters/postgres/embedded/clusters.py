@@ -24,6 +24,8 @@ def create(cluster: Path, lodging: Lodging, *, durable: bool) -> None:
     """Make a cluster under another name and give it its own when it is whole."""
     fresh = cluster.with_name(f"{cluster.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(mode=0o700)
+    os.chown(fresh, *lodging.account.owner)
     # `trust` never meets a connection: the rules are replaced before a server runs on these files.
     options = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--data-checksums", f"--username={SUPERUSER}"]
     sync = [] if durable else ["--no-sync"]

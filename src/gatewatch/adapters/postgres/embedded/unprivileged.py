@@ -4,8 +4,8 @@
     python -I -S unprivileged.py MODE UID GID reach FOLDER PROGRAM…
 
 MODE `userns` keeps owning root's files but is UID within a user namespace of its own, without any capability
-after the exec; MODE `nobody` becomes UID and GID for good. `reach` ends with 0 if FOLDER can be written to and
-each PROGRAM can be run from there.
+after the exec; MODE `nobody` becomes UID and GID for good. `reach` ends with 0 if what lies in FOLDER can be opened
+and each PROGRAM can be run.
 """
 
 from __future__ import annotations
@@ -42,8 +42,7 @@ def reaches(folder: str, programs: Sequence[str]) -> bool:
 
     access(2) leaves out the capabilities that are lost at the exec, so the answer holds for the server too.
     """
-    writable = os.access(folder, os.R_OK | os.W_OK | os.X_OK)
-    return writable and all(os.access(program, os.R_OK | os.X_OK) for program in programs)
+    return os.access(folder, os.X_OK) and all(os.access(program, os.R_OK | os.X_OK) for program in programs)
 
 
 def main(argv: Sequence[str]) -> int:

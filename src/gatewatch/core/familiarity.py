@@ -1,0 +1,48 @@
+"""How well a user knows what an event shows, and how often this user shows something new."""
+
+from math import log10
+
+from gatewatch.core import profiles
+from gatewatch.core.detection import Situation
+from gatewatch.core.profiles import ASN, DEVICE, IP, PREFIX
+
+#: The settled weight from which a value is known: one login of the last three months.
+KNOWN = 0.5
+
+
+def settled(situation: Situation, attribute: int) -> float:
+    """The trusted weight of the event's value without what is on probation.
+
+    A stranger who gets in ten times must not vouch for himself by ten times little.
+    """
+    weight = situation.features.weights[attribute]
+    held = situation.profile.held
+    if not held or not weight:
+        return weight
+    value, time = situation.features.values[attribute], situation.event.time
+    probation = situation.policy.probation
+    for login in held:
+        if time < login.time + probation and login.values[attribute] == value:
+            weight -= profiles.held_weight(login, time, probation)
+    return max(0.0, weight)
+
+
+def knows_address(situation: Situation) -> bool:
+    """Whether the user has got in from the address or its prefix."""
+    return settled(situation, IP) >= KNOWN or settled(situation, PREFIX) >= KNOWN
+
+
+def knows_device(situation: Situation) -> bool:
+    """Whether the device is the user's: by its own id; by families only on a network the user knows."""
+    if settled(situation, DEVICE) < KNOWN:
+        return False
+    return bool(situation.event.device_id) or settled(situation, ASN) >= KNOWN
+
+
+def surprise(situation: Situation, attribute: int) -> float:
+    """-log10 of the chance that this user shows a new value: p = (k - 0.8) / (n + 1), k values in n logins.
+
+    About 2 for one value in thirty logins, 1 for a dozen values in a hundred; never below 0.3.
+    """
+    kinds = max(1, len(situation.profile.values[attribute]))
+    return -log10(min(0.5, (kinds - 0.8) / (situation.features.total + 1.0)))

@@ -1,0 +1,67 @@
+"""A login that a model finds unlikely for its user."""
+
+from math import exp
+from typing import Any
+
+from gatewatch.core import features
+from gatewatch.core.detection import Model, Situation
+from gatewatch.core.signals import Signal
+
+#: Below this strength there is no signal.
+_LEAST = 0.05
+
+
+class LoginRisk:
+    """A model's judgement of a success against the user's history (ATT&CK T1078).
+
+    strength = `most` / (1 + exp(-(raw - `midpoint`) / `scale`)); nothing below 0.05. `raw` is taken from the context
+    where the model was called in a batch, else computed. From `history` logins on. The evidence names the model, its
+    raw output and, where the model can say so (`explain`), what each level added.
+
+    False positives: a new phone on a new network. Source: Freeman et al. 2016 (see `models.freeman`).
+    """
+
+    id = "login_risk"
+    attack: tuple[str, ...] = ("T1078",)
+    outcomes = frozenset({"success"})
+
+    def __init__(self, model: Model) -> None:
+        if model.feature_version != features.FEATURE_VERSION or model.features != features.NAMES:
+            raise ValueError(f"model {model.name} {model.version} was made for other features")
+        self.model = model
+
+    def assess(self, situation: Situation) -> Signal | None:
+        """The signal for a success the model finds strange."""
+        settings = situation.policy.login_risk
+        if situation.profile.successes < settings.history or not situation.event.is_success:
+            return None
+        raw = situation.context.models.get(self.model.name)
+        if raw is None:
+            raw = self.model.score_many((features.vector(situation.features, situation.context),))[0]
+        if raw < settings.midpoint - 8 * settings.scale:
+            return None
+        strength = settings.most / (1.0 + exp(-(raw - settings.midpoint) / settings.scale))
+        if strength < _LEAST:
+            return None
+        return Signal(
+            detector=self.id,
+            code=self.id,
+            kind="learning",
+            strength=round(strength, 3),
+            attack=self.attack,
+            evidence=self._evidence(situation, raw),
+        )
+
+    def _evidence(self, situation: Situation, raw: float) -> dict[str, Any]:
+        evidence: dict[str, Any] = {
+            "model": f"{self.model.name}-{self.model.version}",
+            "raw": round(raw, 2),
+            "midpoint": situation.policy.login_risk.midpoint,
+            "history": round(situation.features.total, 1),
+            "tenant_logins": situation.context.frequencies.total,
+            "address": situation.event.ip,
+        }
+        explain = getattr(self.model, "explain", None)
+        if explain is not None:
+            evidence["terms"] = explain(features.vector(situation.features, situation.context))
+        return evidence

@@ -1,0 +1,63 @@
+"""A device the user never got in with."""
+
+from gatewatch.core.detection import Situation
+from gatewatch.core.familiarity import KNOWN, knows_address, settled, surprise
+from gatewatch.core.profiles import BROWSER, DEVICE, OS
+from gatewatch.core.signals import Signal
+from gatewatch.detectors.new_country import usual_values
+
+#: Share of the full strength by (is the browser family new, is the operating system new).
+_SHARES = {(False, False): 0.3, (True, False): 0.6, (False, True): 0.8, (True, True): 1.0}
+
+
+class NewDevice:
+    """A success with a device that is new for this user (ATT&CK T1078.004).
+
+    strength = 0.17 · -log10 p(new device), at most 0.35, times 0.3 when browser and operating system are the
+    user's usual families (a cleared cookie, a second laptop), 0.6 with a new browser, 0.8 with a new system, 1 with
+    both; p(new) as in `new_country`. At a known address it is halved. From `history` logins on. Exact user agents
+    are not compared: 52% of legitimate logins show a new one (RBA data).
+
+    False positives: a new phone on mobile data.
+    """
+
+    id = "new_device"
+    attack: tuple[str, ...] = ("T1078.004",)
+    outcomes = frozenset({"success"})
+
+    def assess(self, situation: Situation) -> Signal | None:
+        """The signal for a success with an unknown device."""
+        features = situation.features
+        device = features.values[DEVICE]
+        if features.weights[DEVICE] >= 2 * KNOWN or not device:
+            return None
+        if settled(situation, DEVICE) >= KNOWN or not situation.event.is_success:
+            return None
+        if situation.profile.successes < situation.policy.new_device.history or not features.total:
+            return None
+        new_browser, new_os = _is_new(situation, BROWSER), _is_new(situation, OS)
+        share = _SHARES[new_browser, new_os] * (0.5 if knows_address(situation) else 1.0)
+        return Signal(
+            detector=self.id,
+            code=self.id,
+            kind="behavioral",
+            strength=round(min(0.35, 0.17 * surprise(situation, DEVICE)) * share, 3),
+            attack=self.attack,
+            evidence={
+                "device": device,
+                "browser": features.values[BROWSER],
+                "os": features.values[OS],
+                "new_browser": new_browser,
+                "new_os": new_os,
+                "usual_browsers": usual_values(situation, BROWSER),
+                "usual_os": usual_values(situation, OS),
+                "devices": len(situation.profile.values[DEVICE]),
+                "history": round(features.total, 1),
+                "address": situation.event.ip,
+            },
+        )
+
+
+def _is_new(situation: Situation, attribute: int) -> bool:
+    """Whether the family is given and unknown."""
+    return bool(situation.features.values[attribute]) and settled(situation, attribute) < KNOWN

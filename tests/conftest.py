@@ -1,0 +1,88 @@
+"""Fixtures for all tests: real PostgreSQL servers and a fresh migrated database per test.
+
+`GATEWATCH_TEST_DATABASE_URL` names a server of your own to use instead of an embedded one; its role must be allowed
+to create databases and roles. A test marked `postgres15` that asks for `database` runs on PostgreSQL 15 as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from hypothesis import settings
+
+from gatewatch.adapters.postgres.server import PostgresBinaries
+from tests.support import postgres15 as fifteen
+from tests.support.servers import LOCAL, DatabaseServer, running, scratch_folder
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("gatewatch", deadline=None)
+settings.load_profile("gatewatch")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test marked `postgres15` on both versions."""
+    if "database" in metafunc.fixturenames and metafunc.definition.get_closest_marker("postgres15"):
+        metafunc.parametrize("database", ["postgres", "postgres15"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[DatabaseServer]:
+    """One server per run: yours, or an embedded one that forgets everything."""
+    yours = os.environ.get("GATEWATCH_TEST_DATABASE_URL")
+    with running() if not yours else contextlib.nullcontext(DatabaseServer(yours, yours)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def binaries15() -> PostgresBinaries:
+    """PostgreSQL 15's programs; without them the group is skipped, in CI it fails."""
+    try:
+        return fifteen.find(LOCAL / "postgres15")
+    except fifteen.Unavailable as error:
+        if os.environ.get("CI", "").lower() in {"1", "true", "yes"}:
+            pytest.fail(f"PostgreSQL 15: {error}")
+        pytest.skip(f"PostgreSQL 15: {error}")
+
+
+@pytest.fixture(scope="session")
+def postgres15(binaries15: PostgresBinaries) -> Iterator[DatabaseServer]:
+    """One server of PostgreSQL 15 per run."""
+    with running(binaries15) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def templates() -> dict[str, str]:
+    """The migrated template of each server, by the server's connection string."""
+    return {}
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, templates: dict[str, str]) -> Iterator[str]:
+    """The connection string of a fresh, migrated database that is dropped afterwards."""
+    server: DatabaseServer = request.getfixturevalue(getattr(request, "param", "postgres"))
+    if server.conninfo not in templates:
+        templates[server.conninfo] = migrated_template(server)
+    with server.fresh(templates[server.conninfo]) as conninfo:
+        yield conninfo
+
+
+def migrated_template(server: DatabaseServer) -> str:
+    """Make a database with the whole schema, to be copied."""
+    from gatewatch.adapters.postgres.migrations import migrate
+
+    name = f"template_{uuid4().hex[:12]}"
+    migrate(server.create(name))
+    return name
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A folder where a server can also be run by root; its servers are stopped and it is gone afterwards."""
+    with scratch_folder() as folder:
+        yield folder

@@ -1,0 +1,1 @@
+"""What tests of several kinds share: real servers, never stand-ins for our own code."""
