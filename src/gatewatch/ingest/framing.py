@@ -140,7 +140,7 @@ class JsonFramer:
                 if position >= len(chunk):
                     return None
                 self._escaped = False
-                position += 1
+                position += chunk[position] != ord("\n")  # a line break ends the string, escaped or not
             found = (_INSIDE if self._in_string else _OUTSIDE).search(chunk, position)
             if found is None:
                 return None
