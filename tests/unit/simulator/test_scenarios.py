@@ -61,14 +61,24 @@ def test_every_scenario_plays_labelled(scenario: str) -> None:
 
 @pytest.mark.parametrize("scenario", DECOYS)
 def test_decoys_hold_no_attack(scenario: str) -> None:
-    """A decoy's events expect no detector, come from real people, and most who fail get in."""
+    """A decoy's events are labelled so and expect no detector."""
     world = small(scenario, users=1_500)
-    items = [item for item in world.events() if item.label]
-    assert {item.label.kind for item in items if item.label} == {"decoy"}
-    assert all(item.label.expected == () for item in items if item.label)
-    failed = {item.event.user.name for item in items if item.event.reason == "bad_credentials"}
-    entered = {item.event.user.name for item in items if item.event.is_success}
-    assert len(failed - entered) <= 0.1 * len(failed) + 2
+    labels = [item.label for item in world.events() if item.label]
+    assert {label.kind for label in labels} == {"decoy"}
+    assert {label.expected for label in labels} == {()}
+
+
+@pytest.mark.parametrize("scenario", DECOYS)
+def test_most_people_of_a_decoy_who_fail_get_in(scenario: str) -> None:
+    """Of those who mistyped or forgot their password, fewer than one in seven gives up."""
+    failed = entered = 0
+    for seed in SEEDS:
+        events = played(scenario, seed=seed, users=1_500)
+        wrong = {event.user.name for event in events if event.reason == "bad_credentials"}
+        failed += len(wrong)
+        entered += len(wrong & {event.user.name for event in events if event.is_success})
+    assert failed > 30
+    assert entered > failed * 6 / 7
 
 
 @pytest.mark.parametrize("kind", ["enterprise", "consumer"])
