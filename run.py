@@ -193,7 +193,7 @@ def uv_environment() -> dict[str, str]:
 
 def home_is_ours() -> bool:
     """Tell whether uv can keep its cache where it would; a service account often has no home."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
     there = next(folder for folder in [cache, *cache.parents] if folder.exists())
     return os.access(there, os.W_OK)
 
