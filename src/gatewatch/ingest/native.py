@@ -6,8 +6,8 @@ counts as bad_credentials (what users expect of a minimal event).
 
 import binascii
 from base64 import b64decode
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -95,7 +95,6 @@ _sizing = msgspec.msgpack.Encoder()
 _NO_CONTEXT = NativeContext()
 _NO_PEER = NativePeer()
 _NOBODY = User()
-T = TypeVar("T")
 
 
 class NativeAdapter:
@@ -188,7 +187,7 @@ def _event(native: Native, extra: dict[str, Any], arrival: Arrival, id: str) -> 
     time, zone_assumed = _time(native, arrival)
     if zone_assumed:
         flags.append("zone_assumed")
-    outcome = _choice(native.outcome, OUTCOMES, "outcome")
+    outcome = _outcome(native.outcome)
     context = native.context or _NO_CONTEXT
     src = _source(native, context, flags)
     device, session = context.device_id or native.device_id, context.session_id or native.session_id
@@ -197,7 +196,7 @@ def _event(native: Native, extra: dict[str, Any], arrival: Arrival, id: str) -> 
         tenant_id=arrival.tenant_id,
         time=time,
         source=arrival.source,
-        activity=_choice(native.activity or native.type or "login", ACTIVITIES, "type"),
+        activity=_activity(native.activity or native.type or "login"),
         outcome=outcome,
         reason=short(native.reason, flags),
         reason_class=native.reason_class or reason_class(native.reason, outcome),
@@ -224,13 +223,20 @@ def _time(native: Native, arrival: Arrival) -> tuple[int, bool]:
     return moment(value, arrival.zone)
 
 
-def _choice(value: str | None, choices: Mapping[str, T], field: str) -> T:
+def _outcome(value: str | None) -> Outcome:
     if value is None:
-        raise Refused("missing_field", f"The event has no {field}.")
-    choice = choices.get(value) or choices.get(value.strip().casefold())
-    if choice is None:
-        raise Refused(f"unknown_{field}", f"{clean(value[:64])!a} is no known {field}.")
-    return choice
+        raise Refused("missing_field", "The event has no outcome.")
+    outcome = OUTCOMES.get(value) or OUTCOMES.get(value.strip().casefold())
+    if outcome is None:
+        raise Refused("unknown_outcome", f"{clean(value[:64])!a} is no known outcome.")
+    return outcome
+
+
+def _activity(value: str) -> Activity:
+    activity = ACTIVITIES.get(value) or ACTIVITIES.get(value.strip().casefold())
+    if activity is None:
+        raise Refused("unknown_type", f"{clean(value[:64])!a} is no known type of event.")
+    return activity
 
 
 def _source(native: Native, context: NativeContext, flags: list[Flag]) -> Address:

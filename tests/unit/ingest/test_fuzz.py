@@ -1,5 +1,5 @@
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gatewatch.core.records import MAX_DEAD_LETTER, EventRecord, RejectRecord, decode, encode
 from gatewatch.core.times import MAX_TIME, MIN_TIME
-from gatewatch.ingest.contract import Ignored, Line
+from gatewatch.ingest.contract import Ignored, Line, RejectReason
 from gatewatch.ingest.native_shape import Native
 from gatewatch.ingest.registry import ADAPTERS
 from tests.ingesting import arrival, lines
@@ -95,7 +95,7 @@ def check(record: EventRecord | RejectRecord) -> None:
     """What holds of every record."""
     if isinstance(record, RejectRecord):
         assert len(record.raw) <= MAX_DEAD_LETTER
-        assert record.reason.isidentifier()
+        assert record.reason in get_args(RejectReason)
         assert record.detail
         assert "\n" not in record.detail
         record.detail.encode()

@@ -9,7 +9,7 @@ import pytest
 
 from gatewatch.core.events import Auth
 from gatewatch.core.times import DAY, isoformat
-from gatewatch.ingest.contract import Ignored
+from gatewatch.ingest.contract import Ignored, IgnoreReason
 from tests.ingesting import NOW, arrival, event, events, ignored, one, read, reject, rejects
 
 LOG = Path(__file__).parents[2] / "data" / "sshd-auth.log"
@@ -157,7 +157,7 @@ def test_absurd_repeats(count: bytes) -> None:
         (b"   ", "blank"),
     ],
 )
-def test_ignored(line: bytes, reason: str) -> None:
+def test_ignored(line: bytes, reason: IgnoreReason) -> None:
     """A line that is no attempt is ignored, and says why."""
     assert one(line, "sshd") == Ignored(reason, 1)
 
