@@ -17,7 +17,7 @@ from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.signals import Assessment
-from gatewatch.core.times import MINUTE
+from gatewatch.core.times import DAY, MINUTE
 from gatewatch.detectors import default_engine
 from gatewatch.simulator.labels import Campaign, Label
 from gatewatch.simulator.population import Kind
@@ -135,13 +135,12 @@ def _scenario_line(name: str, found: Sequence[tuple[Campaign, list[Hit]]]) -> st
 def _false(campaigns: Sequence[Campaign], result: Result) -> list[str]:
     """Anomalies that no attack has a part in, per 10,000 logins: by decoy or ordinary life, detector and severity."""
     guilty = {h.anomaly.id for h in result.hits if h.label is not None and h.label.kind == "attack"}
-    victims = {user.strip().casefold() for c in campaigns if c.kind == "attack" for user in c.targets}
     claimed: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for hit in result.hits:
         if hit.anomaly.id in guilty:
             continue
         where = hit.label.scenario if hit.label is not None else "ordinary"
-        if where == "ordinary" and hit.anomaly.subject in victims:
+        if _is_victim(campaigns, hit):
             where = "victims"
         seen = claimed[where, hit.anomaly.detector]
         seen[hit.anomaly.id] = max(seen.get(hit.anomaly.id, "none"), hit.anomaly.severity, key=_LEVELS.index)
@@ -155,6 +154,16 @@ def _false(campaigns: Sequence[Campaign], result: Result) -> list[str]:
     per = 10_000 / max(1, result.logins)
     lines.append(f"{'per 10k logins':54}" + "".join(f"{whole[level] * per:>10.2f}" for level in _LEVELS))
     return lines
+
+
+def _is_victim(campaigns: Sequence[Campaign], hit: Hit) -> bool:
+    """Whether the anomaly is about somebody who was under attack within a day."""
+    time, subject = hit.anomaly.peak, hit.anomaly.subject
+    return any(
+        c.first - DAY <= time <= c.last + DAY and subject in {user.strip().casefold() for user in c.targets}
+        for c in campaigns
+        if c.kind == "attack"
+    )
 
 
 def _score_table(scores: Mapping[str, list[int]]) -> list[str]:

@@ -39,10 +39,11 @@ def knows_device(situation: Situation) -> bool:
     return bool(situation.event.device_id) or settled(situation, ASN) >= KNOWN
 
 
-def surprise(situation: Situation, attribute: int) -> float:
-    """-log10 of the chance that this user shows a new value: p = (k - 0.8) / (n + 1), k values in n logins.
+def surprise(situation: Situation, attribute: int, expected: float) -> float:
+    """-log10 of the chance that this user shows a new value: p = (k - 1 + `expected`) / (n + 1), k values in n logins.
 
-    About 2 for one value in thirty logins, 1 for a dozen values in a hundred; never below 0.3.
+    `expected` is how many further values anybody is expected to have. With 0.2: 2.2 for one value in thirty logins,
+    1.0 for a dozen values in a hundred; never below 0.3.
     """
     kinds = max(1, len(situation.profile.values[attribute]))
-    return -log10(min(0.5, (kinds - 0.8) / (situation.features.total + 1.0)))
+    return -log10(min(0.5, (kinds - 1 + expected) / (situation.features.total + 1.0)))

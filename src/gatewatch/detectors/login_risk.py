@@ -7,6 +7,8 @@ from gatewatch.core import features
 from gatewatch.core.detection import Model, Situation
 from gatewatch.core.signals import Signal
 
+#: With this many logins known, half of what the model says counts.
+_HALF_TRUST = 4.0
 #: Below this strength there is no signal.
 _LEAST = 0.05
 
@@ -14,7 +16,8 @@ _LEAST = 0.05
 class LoginRisk:
     """A model's judgement of a success against the user's history (ATT&CK T1078).
 
-    strength = `most` / (1 + exp(-(raw - `midpoint`) / `scale`)); nothing below 0.05. `raw` is taken from the context
+    strength = `most` / (1 + exp(-(raw - `midpoint`) / `scale`)) · n / (n + 4) for n logins of history: the second login
+    from a phone is no attack. Nothing below 0.05. `raw` is taken from the context
     where the model was called in a batch, else computed. From `history` logins on. The evidence names the model, its
     raw output and, where the model can say so (`explain`), what each level added.
 
@@ -40,7 +43,9 @@ class LoginRisk:
             raw = self.model.score_many((features.vector(situation.features, situation.context),))[0]
         if raw < settings.midpoint - 8 * settings.scale:
             return None
+        history = situation.features.total
         strength = settings.most / (1.0 + exp(-(raw - settings.midpoint) / settings.scale))
+        strength *= history / (history + _HALF_TRUST)
         if strength < _LEAST:
             return None
         return Signal(

@@ -6,6 +6,10 @@ from gatewatch.core.profiles import COUNTRY
 from gatewatch.core.signals import Signal
 
 
+#: Most people never log in from a second country.
+_EXPECTED = 0.2
+
+
 class NewCountry:
     """A success from a country that is new for this user (ATT&CK T1078.004).
 
@@ -31,7 +35,7 @@ class NewCountry:
             return None
         if situation.profile.successes < situation.policy.new_country.history or not features.total:
             return None
-        strange, own_device = surprise(situation, COUNTRY), knows_device(situation)
+        strange, own_device = surprise(situation, COUNTRY, _EXPECTED), knows_device(situation)
         return Signal(
             detector=self.id,
             code=self.id,
