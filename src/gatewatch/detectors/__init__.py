@@ -4,14 +4,18 @@ from importlib.metadata import entry_points
 
 from gatewatch.core.detection import Detector, DoubtDetector, SourceDetector
 from gatewatch.core.engine import Engine
+from gatewatch.detectors.account_enumeration import AccountEnumeration
 from gatewatch.detectors.account_takeover import AccountTakeover
 from gatewatch.detectors.brute_force import BruteForce
+from gatewatch.detectors.credential_stuffing import CredentialStuffing
 from gatewatch.detectors.distributed_brute_force import DistributedBruteForce
 from gatewatch.detectors.dormant_account import DormantAccount
 from gatewatch.detectors.impossible_travel import ImpossibleTravel
 from gatewatch.detectors.login_risk import LoginRisk
 from gatewatch.detectors.new_country import NewCountry
 from gatewatch.detectors.new_device import NewDevice
+from gatewatch.detectors.password_spraying import PasswordSpraying
+from gatewatch.detectors.source_brute_force import SourceBruteForce
 from gatewatch.detectors.unusual_time import UnusualTime
 from gatewatch.models.freeman import Freeman
 
@@ -35,7 +39,12 @@ DETECTORS: dict[str, Detector] = {
 DOUBTS: dict[str, DoubtDetector] = {"account_takeover": AccountTakeover()}
 
 #: Threats by a source, seen over all its failures (`review`).
-SOURCE_DETECTORS: dict[str, SourceDetector] = {}
+SOURCE_DETECTORS: dict[str, SourceDetector] = {
+    "brute_force": SourceBruteForce(),
+    "password_spraying": PasswordSpraying(),
+    "credential_stuffing": CredentialStuffing(),
+    "account_enumeration": AccountEnumeration(),
+}
 
 
 def default_engine() -> Engine:

@@ -18,13 +18,17 @@ _BUILDS = ("UP1A.231005.007", "AP3A.240905.015", "BP1A.250305.019", "AP4A.250105
 
 
 class Client(NamedTuple):
-    """A kind of browser on a kind of device: `share` of its device's users have it, `render` gives its header."""
+    """A kind of browser on a kind of device: `share` of its device's users have it.
+
+    `render(day, variant)` gives its header; there are `models` variants that differ in more than the day.
+    """
 
     name: str
     mobile: bool
     apple: bool
     share: float
     render: Callable[[int, int], str]
+    models: int = 1
 
 
 def _since(release: tuple[int, int, float], day: int) -> tuple[int, int]:
@@ -127,7 +131,7 @@ CLIENTS: tuple[Client, ...] = (
     Client("safari-ios", True, True, 0.30, _safari_ios),
     Client("chrome-ios", True, False, 0.14, _chrome_ios),
     Client("chrome-android", True, False, 0.22, _chrome_android),
-    Client("webview-android", True, False, 0.26, _webview),
+    Client("webview-android", True, False, 0.26, _webview, 240),
     Client("samsung-android", True, False, 0.08, _samsung),
 )
 
@@ -150,9 +154,9 @@ def agent(client: int, variant: int, day: int) -> UserAgent:
 
     Everybody updates on a day of their own: up to nine days after a release.
     """
-    return _agent(client, variant & 0xFF, day - mix(variant, client) % 10)
+    return _agent(client, variant % CLIENTS[client].models, day - mix(variant, client) % 10)
 
 
-@lru_cache(maxsize=16_384)
-def _agent(client: int, variant: int, day: int) -> UserAgent:
-    return UserAgent(raw=CLIENTS[client].render(day, variant))
+@lru_cache(maxsize=4_096)
+def _agent(client: int, model: int, day: int) -> UserAgent:
+    return UserAgent(raw=CLIENTS[client].render(day, model))

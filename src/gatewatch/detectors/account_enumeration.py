@@ -1,0 +1,43 @@
+"""Account enumeration: one source asks for many names that do not exist."""
+
+from gatewatch.core.findings import series_of, unite
+from gatewatch.core.policy import Policy
+from gatewatch.core.signals import Finding, Subject
+from gatewatch.core.sources import Buckets
+from gatewatch.core.times import SECOND
+from gatewatch.core.windows import Tally, bucket_windows
+
+
+class AccountEnumeration:
+    """One source tries many unknown names, to learn which accounts exist.
+
+    ATT&CK T1589 (gather victim identity information), T1087 (account discovery). Fires at `unknown` or more distinct
+    unknown names within `window` (whole 10-minute buckets). Strength = .5 + .4 · (1 - needed / found). Only sources
+    that tell an unknown name from a wrong password can show it.
+
+    Often brute_force by the same source as well (see there).
+
+    Known false positives: an app whose accounts were deleted and whose clients go on trying.
+    Source: CrowdSec's http-bf-user-enum and ssh-bf_user-enum scenarios.
+    """
+
+    id = "account_enumeration"
+    attack: tuple[str, ...] = ("T1589", "T1087")
+    kinds = frozenset({"ip", "prefix"})
+
+    def review(
+        self, subject: Subject, buckets: Buckets, explained: frozenset[int], policy: Policy
+    ) -> list[Finding]:
+        """All findings, one per UTC day in which a qualifying window begins."""
+        settings = policy.account_enumeration
+
+        def excess(tally: Tally) -> float:
+            return tally.unknown / settings.unknown
+
+        series = series_of(subject, buckets, explained, policy, settings.unknown)
+        if series is None:
+            return []
+        thresholds = {"unknown_users": settings.unknown, "window_s": settings.window // SECOND}
+        found = bucket_windows(series, settings.window, settings.unknown, 0, excess)
+        judged = ((window, settings.window, thresholds) for window in found)
+        return unite(self.id, self.attack, subject, series, judged)
