@@ -3,11 +3,15 @@
 from math import log10
 
 from gatewatch.core import profiles
+from gatewatch.core.context import Frequencies
 from gatewatch.core.detection import Situation
-from gatewatch.core.profiles import ASN, DEVICE, IP, PREFIX
+from gatewatch.core.profiles import ASN, DEVICE, IP, PREFIX, UA
 
 #: The settled weight from which a value is known: one login of the last three months.
 KNOWN = 0.5
+#: An address with this many of the tenant's logins, and this share of them, is shared: an office, a carrier, a VPN.
+_SHARED_LOGINS = 20
+_SHARED_SHARE = 0.001
 
 
 def settled(situation: Situation, attribute: int) -> float:
@@ -37,6 +41,21 @@ def knows_device(situation: Situation) -> bool:
     if settled(situation, DEVICE) < KNOWN:
         return False
     return bool(situation.event.device_id) or settled(situation, ASN) >= KNOWN
+
+
+def device_doubt(situation: Situation) -> float:
+    """What the device leaves of a suspicion: 0.5 for the user's own, 0.7 for one that looks like it, 1 otherwise.
+
+    "Looks like it" is the exact user agent without an id: many people have the same.
+    """
+    if knows_device(situation):
+        return 0.5
+    return 0.7 if not situation.event.device_id and settled(situation, UA) >= KNOWN else 1.0
+
+
+def is_shared(tenant: Frequencies) -> bool:
+    """Whether many of the tenant's logins come from the event's address."""
+    return tenant.ip >= _SHARED_LOGINS and tenant.ip >= _SHARED_SHARE * tenant.total
 
 
 def surprise(situation: Situation, attribute: int, expected: float) -> float:
