@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterator
 from typing import Protocol
 
-import msgspec
-
 from gatewatch.core.records import MAX_DEAD_LETTER
 from gatewatch.ingest.contract import MAX_LINE, Framing, Line, Refused
 from gatewatch.ingest.safejson import BOM, decode_value
@@ -125,10 +123,10 @@ class JsonFramer:
             token, position = chunk[found], found + 1
             cut = self._cut(token, chunk, start, found)
             if cut is not None:
-                self._piece.add(chunk[start:cut])
+                self._add(chunk[start:cut])
                 yield from self._take(position - cut)
                 start = position
-        self._piece.add(chunk[start:])
+        self._add(chunk[start:])
 
     def end(self) -> Iterator[Line]:
         """The last value, if nothing closed it."""
@@ -142,7 +140,7 @@ class JsonFramer:
                 if position >= len(chunk):
                     return None
                 self._escaped = False
-                position += 1
+                position += chunk[position] != ord("\n")  # a line break ends the string, escaped or not
             found = (_INSIDE if self._in_string else _OUTSIDE).search(chunk, position)
             if found is None:
                 return None
@@ -169,7 +167,7 @@ class JsonFramer:
 
     def _opened(self, token: int, chunk: bytes, start: int, found: int) -> int | None:
         self._depth += 1
-        first = not self._piece.head.strip() and not chunk[start:found].strip()
+        first = not self._piece.size and not chunk[start:found].strip()
         if token == ord("[") and self._depth == 1 and self._base == 0 and first:
             self._base = 1
             return found
@@ -184,16 +182,23 @@ class JsonFramer:
             return found
         return found + 1
 
+    def _add(self, data: bytes) -> None:
+        if not self._piece.size:  # white space before a piece is no part of it
+            text = data.lstrip()
+            blank = data[: len(data) - len(text)]
+            self._offset += len(blank)
+            self._number += blank.count(b"\n")
+            data = text
+        self._piece.add(data)
+
     def _take(self, separator: int) -> Iterator[Line]:
-        """The piece without the white space around it, if it is more than that."""
+        """The piece, if there is any, without the white space after it."""
         line = self._piece.take(self._offset, self._number)
-        size = line.truncated_size or len(line.data)
-        lead = len(line.data) - len(line.data.lstrip())
-        blank = line.data[:lead].count(b"\n")
-        if lead < len(line.data):
-            where = {"offset": line.offset + lead, "number": line.number + blank}
-            yield msgspec.structs.replace(line, data=line.data.strip(), **where)
-        self._offset += size + separator
+        if line.truncated_size:
+            yield line
+        elif line.data:
+            yield Line(line.data.rstrip(), line.offset, line.number)
+        self._offset += (line.truncated_size or len(line.data)) + separator
         self._number = 1 + self._breaks
 
 

@@ -205,13 +205,13 @@ def _event(native: Native, extra: dict[str, Any], arrival: Arrival, id: str) -> 
         ip=src.ip,
         port=src.port,
         hostname=src.hostname,
-        geo=_geo(native.geo, flags) if native.geo else None,
-        asn=_asn(native.asn, flags) if native.asn else None,
+        geo=_geo(native.geo, flags),
+        asn=_asn(native.asn, flags),
         ua=_ua(native, context, flags),
         device_id=identifier(device, flags),
         session_id=identifier(session, flags),
-        auth=_auth(native.auth, flags) if native.auth else None,
-        app=_app(native.app, flags) if native.app else None,
+        auth=_auth(native.auth, flags),
+        app=_app(native.app, flags),
         extra=_extra(native, extra, flags),
         flags=tuple(flags),
     )
@@ -257,12 +257,16 @@ def _user(user: NativeUser | str | None, flags: list[Flag]) -> User:
     )
 
 
-def _geo(geo: NativeGeo, flags: list[Flag]) -> Geo | None:
+def _geo(geo: NativeGeo | None, flags: list[Flag]) -> Geo | None:
+    if geo is None:
+        return None
     given = Geo(geo.country or "", geo.region or "", geo.city or "", geo.lat, geo.lon, geo.accuracy_km or 0.0)
     return place(given, flags)
 
 
-def _asn(asn: NativeAsn | int, flags: list[Flag]) -> Asn | None:
+def _asn(asn: NativeAsn | int | None, flags: list[Flag]) -> Asn | None:
+    if asn is None:
+        return None
     if isinstance(asn, int):
         return network(asn, None, None, flags)
     return network(asn.number, asn.org, asn.kind, flags)
@@ -278,13 +282,17 @@ def _ua(native: Native, context: NativeContext, flags: list[Flag]) -> UserAgent 
     return UserAgent(raw, *(short(part, flags) for part in parts))
 
 
-def _auth(auth: NativeAuth, flags: list[Flag]) -> Auth:
+def _auth(auth: NativeAuth | None, flags: list[Flag]) -> Auth | None:
+    if auth is None:
+        return None
     return Auth(
         short(auth.method, flags), texts(auth.factors, flags), short(auth.protocol, flags), auth.is_mfa
     )
 
 
-def _app(app: NativeApp | str, flags: list[Flag]) -> App:
+def _app(app: NativeApp | str | None, flags: list[Flag]) -> App | None:
+    if not app:
+        return None
     if isinstance(app, str):
         return App(identifier(app, flags))
     return App(identifier(app.id, flags), short(app.name, flags))
