@@ -94,7 +94,10 @@ class LineFramer:
         return Line(data.removesuffix(b"\r"), offset, number)
 
 
-_OUTSIDE = re.compile(rb'["{}\[\],\n]')
+# Between elements separators count, within one brackets alone do; a whole string is stepped over in one go.
+_STRING = rb'"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
+_SHALLOW = re.compile(_STRING + rb'|["{}\[\],\n]')
+_DEEP = re.compile(_STRING + rb'|["{}\[\]]')
 _INSIDE = re.compile(rb'["\\\n]')
 
 
@@ -109,7 +112,7 @@ class JsonFramer:
         self.unfinished = False
         self._offset = offset  # of the current piece
         self._number = 1
-        self._breaks = 0
+        self._breaks = 0  # line breaks within the current piece
         self._piece = _Piece()
         self._depth = 0
         self._base = 0  # the depth at which elements lie: 1 within a top-level array
@@ -124,14 +127,14 @@ class JsonFramer:
             cut = self._cut(token, chunk, start, found)
             if cut is not None:
                 self._add(chunk[start:cut])
-                yield from self._take(position - cut)
+                yield from self._take(chunk[cut:position])
                 start = position
         self._add(chunk[start:])
 
     def end(self) -> Iterator[Line]:
         """The last value, if nothing closed it."""
         self.unfinished = self._depth > 0 or self._in_string
-        yield from self._take(0)
+        yield from self._take(b"")
 
     def _next(self, chunk: bytes, position: int) -> int | None:
         """Where the next byte that means something is; steps over escapes."""
@@ -141,13 +144,21 @@ class JsonFramer:
                     return None
                 self._escaped = False
                 position += chunk[position] != ord("\n")  # a line break ends the string, escaped or not
-            found = (_INSIDE if self._in_string else _OUTSIDE).search(chunk, position)
+            found = self._pattern().search(chunk, position)
             if found is None:
                 return None
-            position = found.start()
-            if chunk[position] != ord("\\"):
+            position, end = found.span()
+            if chunk[position] == ord("\\"):
+                self._escaped, position = True, end
+            elif end - position > 1:
+                position = end
+            else:
                 return position
-            self._escaped, position = True, position + 1
+
+    def _pattern(self) -> re.Pattern[bytes]:
+        if self._in_string:
+            return _INSIDE
+        return _SHALLOW if self._depth == self._base else _DEEP
 
     def _cut(self, token: int, chunk: bytes, start: int, found: int) -> int | None:
         """The index where the current piece ends, if the token ends it."""
@@ -155,7 +166,6 @@ class JsonFramer:
             self._in_string = not self._in_string
         elif token == ord("\n"):
             self._in_string = False
-            self._breaks += 1
             return found if self._base == self._depth == 0 else None
         elif token == ord(","):
             return found if self._depth == self._base else None
@@ -189,17 +199,19 @@ class JsonFramer:
             self._offset += len(blank)
             self._number += blank.count(b"\n")
             data = text
+        self._breaks += data.count(b"\n")
         self._piece.add(data)
 
-    def _take(self, separator: int) -> Iterator[Line]:
+    def _take(self, separator: bytes) -> Iterator[Line]:
         """The piece, if there is any, without the white space after it."""
         line = self._piece.take(self._offset, self._number)
         if line.truncated_size:
             yield line
         elif line.data:
             yield Line(line.data.rstrip(), line.offset, line.number)
-        self._offset += (line.truncated_size or len(line.data)) + separator
-        self._number = 1 + self._breaks
+        self._offset += (line.truncated_size or len(line.data)) + len(separator)
+        self._number += self._breaks + separator.count(b"\n")
+        self._breaks = 0
 
 
 def framer_for(framing: Framing, head: bytes) -> Framer:
