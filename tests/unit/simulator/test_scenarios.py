@@ -234,6 +234,27 @@ def test_takeovers_come_at_the_hours_of_legitimate_logins() -> None:
         assert shares[0] == pytest.approx(shares[1], abs=0.08)
 
 
+def test_nothing_but_its_nature_gives_a_takeover_away() -> None:
+    """Device ids of attackers have the form and the share of legitimate ones; browsers are as current as others'."""
+    world = World(3, 600, 84, scenarios={"takeover_naive": 200}, quiet_days=0)
+    attack: list[LoginEvent] = []
+    legitimate: list[LoginEvent] = []
+    for item in world.events():
+        if item.event.is_success:
+            (legitimate if item.label is None else attack).append(item.event)
+    shapes = [{len(event.device_id) for event in events} for events in (attack, legitimate)]
+    without = [sum(not event.device_id for event in events) / len(events) for events in (attack, legitimate)]
+    assert shapes[0] == shapes[1]
+    assert without[0] == pytest.approx(without[1], abs=0.06)
+    current = {
+        event.ua.raw for event in legitimate if event.ua and event.time > world.calendar.end - 21 * DAY
+    }
+    late = [event for event in attack if event.time > world.calendar.end - 14 * DAY]
+    assert len(late) > 20
+    known = [event.ua is not None and ("wv)" in event.ua.raw or event.ua.raw in current) for event in late]
+    assert sum(known) / len(known) > 0.95
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_mfa_bombing_sends_push_after_push(seed: int) -> None:
     """Five denied or ignored pushes or more within ten minutes to one enrolled user; a login only after an approval."""
