@@ -38,6 +38,6 @@ class AccountEnumeration:
         if series is None:
             return []
         thresholds = {"unknown_users": settings.unknown, "window_s": settings.window // SECOND}
-        found = bucket_windows(series, settings.window, settings.unknown, 0, excess)
+        found = bucket_windows(series, settings.window, settings.unknown, None, excess)
         judged = ((window, settings.window, thresholds) for window in found)
         return unite(self.id, self.attack, subject, series, judged)
