@@ -82,7 +82,7 @@ def migrated_template(server: DatabaseServer) -> str:
 
 
 @pytest.fixture
-def local_folder() -> Iterator[Path]:
-    """A folder below .local/, where a server can also be run by root; its servers are stopped afterwards."""
+def scratch() -> Iterator[Path]:
+    """A folder where a server can also be run by root; its servers are stopped and it is gone afterwards."""
     with scratch_folder() as folder:
         yield folder

@@ -192,7 +192,9 @@ class Tally(msgspec.Struct):
 
 
 class Batch(msgspec.Struct):
-    """Everything one transaction stores. `records` counts what was read, for the offset to move on by."""
+    """Everything one transaction stores. `now` is when it was made (µs); source buckets that were last written before
+    `delete_before` may go.
+    """
 
     claim: Claim
     next_offset: int
@@ -201,7 +203,7 @@ class Batch(msgspec.Struct):
     dead: list[DeadLetter] = []
     conflicts: list[Conflict] = []
     users: dict[TenantKey, UserState] = {}
-    erased: set[TenantKey] = set()
+    now: int = 0
     buckets: dict[BucketKey, bytes] = {}
     counts: dict[tuple[str, str, str], int] = {}
     sketches: dict[tuple[str, str, int], bytes] = {}
@@ -224,7 +226,9 @@ class QueueRow(NamedTuple):
 
 
 class ReviewBatch(msgspec.Struct):
-    """Everything one review transaction stores."""
+    """Everything one review transaction stores. `again` are sources to look at once more, each with the range and
+    when (µs) its last real change was seen.
+    """
 
     claim: Claim
     done: list[QueueRow]
@@ -232,7 +236,7 @@ class ReviewBatch(msgspec.Struct):
     anomalies: list[Anomaly]
     outgoing: list[Outgoing]
     doubts: list[tuple[str, str, str]]
-    again: dict[SourceKey, Touch]
+    again: dict[SourceKey, tuple[Touch, int]]
 
 
 class Success(NamedTuple):
@@ -320,6 +324,10 @@ class PartitionStore(Protocol):
 
     def successes(self, key: SourceKey, since: int, until: int, limit: int) -> list[Success]:
         """The logins that worked from a source (ip or prefix) in an inclusive range of event time."""
+        ...
+
+    def succeeding_users(self, key: SourceKey, since: int, until: int, limit: int) -> set[str]:
+        """Who got in from a source in a range of event time."""
         ...
 
     def doubted(self, tenant_id: str, finding: str) -> set[str]:

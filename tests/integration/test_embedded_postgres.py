@@ -40,9 +40,9 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has powers to 
 
 
 @pytest.fixture
-def server(local_folder: Path) -> Iterator[EmbeddedPostgres]:
+def server(scratch: Path) -> Iterator[EmbeddedPostgres]:
     """A server that is not started yet."""
-    embedded = EmbeddedPostgres(local_folder / "pg", durable=False, settings=SMALL)
+    embedded = EmbeddedPostgres(scratch / "pg", durable=False, settings=SMALL)
     yield embedded
     embedded.stop()
 
@@ -130,9 +130,9 @@ class TestGettingIn:
             found = value(started.superuser_conninfo, query if name == "lc_collate" else f"SHOW {name}")
             assert found == expected, name
 
-    def test_durable_unless_told_otherwise(self, local_folder: Path, started: EmbeddedPostgres) -> None:
+    def test_durable_unless_told_otherwise(self, scratch: Path, started: EmbeddedPostgres) -> None:
         """Only a server for tests does without fsync and full pages; a commit always reaches the system."""
-        with EmbeddedPostgres(local_folder / "pg", settings=SMALL) as durable:
+        with EmbeddedPostgres(scratch / "pg", settings=SMALL) as durable:
             for server, expected in ((durable, "on"), (started, "off")):
                 assert value(server.conninfo, "SHOW fsync") == expected
                 assert value(server.conninfo, "SHOW full_page_writes") == expected
@@ -260,9 +260,9 @@ class TestVersions:
         with pytest.raises(WrongVersion, match=r"written by PostgreSQL 14, .* are PostgreSQL 18.*pg_upgrade"):
             server.start()
 
-    def test_postgresql_15(self, local_folder: Path, binaries15: PostgresBinaries) -> None:
+    def test_postgresql_15(self, scratch: Path, binaries15: PostgresBinaries) -> None:
         """The oldest version supported starts from the programs that are named."""
-        with EmbeddedPostgres(local_folder / "pg", binaries15, durable=False, settings=SMALL) as server:
+        with EmbeddedPostgres(scratch / "pg", binaries15, durable=False, settings=SMALL) as server:
             assert str(value(server.conninfo, "SHOW server_version")).startswith("15.")
 
     def test_a_folder_without_programs(self, tmp_path: Path) -> None:
@@ -282,9 +282,9 @@ class TestVersions:
 @as_root
 class TestAsRoot:
     @pytest.mark.parametrize("mode", ["userns", "nobody"])
-    def test_root_gives_up_its_powers(self, local_folder: Path, mode: Mode) -> None:
+    def test_root_gives_up_its_powers(self, scratch: Path, mode: Mode) -> None:
         """Root's server runs without any capability, by each of the two ways this system allows."""
-        server = EmbeddedPostgres(local_folder / "pg", durable=False, settings=SMALL, root_modes=[mode])
+        server = EmbeddedPostgres(scratch / "pg", durable=False, settings=SMALL, root_modes=[mode])
         if not unprivileged(mode).reaches(Path("/"), []):
             with pytest.raises(ServerError, match="refuses to run as root"):
                 server.start()
@@ -294,24 +294,24 @@ class TestAsRoot:
             status = Path(f"/proc/{server.pid}/status").read_text()
         assert "CapEff:\t0000000000000000" in status
 
-    def test_what_nobody_cannot_reach_is_put_elsewhere(self, local_folder: Path) -> None:
+    def test_what_nobody_cannot_reach_is_put_elsewhere(self, scratch: Path) -> None:
         """Where `nobody` can reach neither folder nor programs, it gets a place and a copy that it can."""
-        closed = local_folder / "closed"
+        closed = scratch / "closed"
         closed.mkdir(mode=0o700)
         hidden = PostgresBinaries.find().copied_to(closed)
-        lodging = lodge(closed / "pg", hidden, ["nobody"], elsewhere=local_folder / "open")
-        assert lodging.folder.parent == local_folder / "open"
-        assert lodging.binaries.folder.is_relative_to(local_folder / "open")
+        lodging = lodge(closed / "pg", hidden, ["nobody"], elsewhere=scratch / "open")
+        assert lodging.folder.parent == scratch / "open"
+        assert lodging.binaries.folder.is_relative_to(scratch / "open")
         programs = [lodging.binaries.path("initdb"), lodging.binaries.path("postgres")]
         assert lodging.account.reaches(lodging.folder, programs)
         assert PostgresBinaries.find(lodging.binaries.folder).version == hidden.version
 
-    def test_a_cluster_changes_its_account(self, local_folder: Path) -> None:
+    def test_a_cluster_changes_its_account(self, scratch: Path) -> None:
         """A cluster that `nobody` ran is run in a user namespace, and the other way round."""
         modes: tuple[Mode, ...] = ("nobody", "userns", "nobody")
         possible = [mode for mode in modes if unprivileged(mode).reaches(Path("/"), [])]
         for times, mode in enumerate(possible, start=1):
-            folder = local_folder / "pg"
+            folder = scratch / "pg"
             with EmbeddedPostgres(folder, durable=False, settings=SMALL, root_modes=[mode]) as server:
                 write(server.conninfo, times)
                 assert value(server.conninfo, "SELECT count(*) FROM kept") == times

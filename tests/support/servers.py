@@ -21,7 +21,16 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / ".local"
 
 #: Small enough that several of them fit beside the tests.
-SMALL = {"shared_buffers": "64MB", "max_connections": "80", "autovacuum_naptime": "10s"}
+SMALL = {
+    "shared_buffers": "64MB",
+    "max_connections": "80",
+    "max_wal_size": "256MB",
+    "autovacuum_naptime": "10s",
+}
+
+#: In memory a database is copied in 15 ms; on a virtual disk, with its hundreds of small files, in up to 500 ms.
+MEMORY = Path("/dev/shm")
+MEMORY_NEEDED = 4 << 30
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,7 @@ class DatabaseServer:
     def create(self, database: str, template: str = "template1") -> str:
         """Create a database owned by the role `gatewatch`; return the connection string."""
         names = [sql.Identifier(name) for name in (database, self._owner, template)]
-        self._do(sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(*names))
+        self._do(sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY").format(*names))
         return self.of(database)
 
     def drop(self, database: str) -> None:
@@ -69,9 +78,8 @@ class DatabaseServer:
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Give a folder below .local/ that is gone afterwards; also those of runs that were killed go."""
-    home = LOCAL / "tests"
-    home.mkdir(parents=True, exist_ok=True)
+    """Give a folder that is gone afterwards; also those of runs that were killed go."""
+    home = scratch_home()
     for left in home.glob("*-*"):
         if not alive(int(left.name.split("-")[0])):
             clear(left)
@@ -81,6 +89,20 @@ def scratch_folder() -> Iterator[Path]:
         yield folder
     finally:
         clear(folder)
+
+
+def scratch_home() -> Path:
+    """Give the place for such folders: in memory where there is plenty, else below .local/."""
+    memory = MEMORY / f"gatewatch-tests-{os.geteuid()}"
+    try:
+        if shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED:
+            memory.mkdir(mode=0o711, exist_ok=True)
+            if memory.stat().st_uid == os.geteuid():
+                return memory
+    except OSError:
+        pass
+    (LOCAL / "tests").mkdir(parents=True, exist_ok=True)
+    return LOCAL / "tests"
 
 
 def clear(folder: Path) -> None:

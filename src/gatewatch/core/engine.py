@@ -20,10 +20,11 @@ _NOT_ASSESSED = Assessment(score=0, level="none", notes=("not_a_login",))
 
 
 class StoredLogin(msgspec.Struct, frozen=True, gc=False):
-    """A login that is already stored: the event as assessed, and the weight it taught."""
+    """A login that is already stored: the event as assessed, the weight it taught, the detectors that signalled."""
 
     event: LoginEvent
     weight: int
+    detectors: tuple[str, ...] = ()
 
 
 class Engine(msgspec.Struct, frozen=True):

@@ -51,7 +51,7 @@ class AccountTakeover(_Settings, frozen=True):
 
 
 class ImpossibleTravel(_Settings, frozen=True):
-    """Faster than a plane and farther than `distance_km`, less both accuracy radii. Panther 900 km/h, Elastic 500 km."""
+    """Faster than a plane, farther than `distance_km`, less both accuracy radii. Panther 900 km/h, Elastic 500 km."""
 
     speed_kmh: Positive = 900
     distance_km: Positive = 500

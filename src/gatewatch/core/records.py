@@ -35,6 +35,11 @@ class EventRecord(msgspec.Struct, frozen=True, tag="event", tag_field="k", gc=Fa
         """The log's key, `tenant:user`."""
         return f"{self.event.tenant_id}:{self.event.user_key}"
 
+    @property
+    def tenant_id(self) -> str:
+        """The event's tenant."""
+        return self.event.tenant_id
+
 
 class RejectRecord(msgspec.Struct, frozen=True, tag="reject", tag_field="k", gc=False):
     """What an edge could not turn into an event; it becomes a dead letter under `id` (deterministic).

@@ -93,7 +93,8 @@ class TenantFrequencies:
             self._estimate(name, values[index]) if sketched else self._exact((name, values[index]))
             for name, sketched, index in LEVELS
         ]
-        return Frequencies(*found, total=self._exact(TOTAL))
+        found.append(self._exact(TOTAL))
+        return Frequencies(*found)
 
     def _exact(self, key: tuple[str, str]) -> int:
         return self.counts.get(key, 0) + self.other_counts.get(key, 0)

@@ -12,7 +12,7 @@ from gatewatch.simulator.network import networks
 from gatewatch.simulator.population import Population
 from gatewatch.simulator.scenarios import SCENARIOS
 from gatewatch.simulator.wire import label_json, native_json, read_labels
-from gatewatch.simulator.world import DEFAULT_START, World, throughput_world
+from gatewatch.simulator.world import DEFAULT_START, World, demo_world, throughput_world
 
 __all__ = [
     "DEFAULT_START",
@@ -22,6 +22,7 @@ __all__ = [
     "Population",
     "Simulated",
     "World",
+    "demo_world",
     "flood",
     "label_json",
     "native_json",

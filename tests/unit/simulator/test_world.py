@@ -11,6 +11,7 @@ from gatewatch.simulator import (
     DEFAULT_START,
     SCENARIOS,
     World,
+    demo_world,
     flood,
     label_json,
     native_json,
@@ -134,6 +135,21 @@ def test_the_throughput_world_is_large_in_users_and_fails_often() -> None:
     assert 19_500 <= len(events) <= 23_000
     assert len({event.user_key for event in events}) >= len(events) / 5
     assert failed / len(events) == pytest.approx(0.15, abs=0.015)
+
+
+def test_the_demo_shows_an_attack_at_once() -> None:
+    """Fed at 200 events per second, the demo's first attack in bulk is under way within three seconds."""
+    first = [item.label for item in islice(demo_world().events(), 600)]
+    bulk = [label for label in first if label and label.expected == ("credential_stuffing",)]
+    assert len(bulk) >= 100
+
+
+def test_the_demo_plays_everything_every_week() -> None:
+    """Each scenario is staged once a week or more, and ordinary life stays the larger part."""
+    world = demo_world(weeks=1)
+    items = list(world.events())
+    assert {run.scenario.id for run in world.runs} == set(SCENARIOS)
+    assert sum(item.label is None for item in items) > 0.6 * len(items)
 
 
 def test_a_flood_is_failures_from_everywhere_on_everybody() -> None:

@@ -337,8 +337,11 @@ CREATE TABLE profiles (
     last_seen   timestamptz NOT NULL,
     risk        double precision NOT NULL,  -- log2(score) + time / half-life: sorts by decayed risk at any time
     has_history boolean NOT NULL,
+    part        integer NOT NULL,           -- whose owner deletes it
+    expires_at  timestamptz,                -- a user who never got in has failure windows only, and they end
     PRIMARY KEY (tenant_id, user_key)
 ) WITH (fillfactor = 70);
+CREATE INDEX profiles_expiring ON profiles (part, expires_at) WHERE NOT has_history;
 
 CREATE TABLE source_activity (
     tenant_id  text NOT NULL,

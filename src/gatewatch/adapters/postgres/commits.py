@@ -1,0 +1,453 @@
+"""The two transactions of the heart: a batch, and a review. Both begin with the compare-and-swap that fences.
+
+Every insert and upsert is sorted by key, so that two owners never wait for each other in a circle.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import psycopg
+
+from gatewatch.adapters.postgres.connection import Row, Session, translated
+from gatewatch.adapters.postgres.statements import load
+from gatewatch.core import anomalies, context, profiles, signals
+from gatewatch.core.anomalies import Anomaly
+from gatewatch.core.partitioning import murmur2
+from gatewatch.core.times import MINUTE, to_datetime
+from gatewatch.ports import (
+    Batch,
+    BucketKey,
+    Claim,
+    EventRow,
+    Fenced,
+    Outgoing,
+    ReviewBatch,
+    SourceKey,
+    Touch,
+)
+
+_SQL = {name: statement.encode() for name, statement in load("commit.sql").items()}
+
+#: `written_at` of source buckets is kept to this grain (µs), so that most updates leave its index alone.
+WRITTEN_GRAIN = 10 * MINUTE
+#: How long after a review an attacked source is looked at again, in seconds.
+LOOK_AGAIN = 5
+
+_TYPES = [
+    "text",
+    "text",
+    "int8",
+    "int8",
+    "text",
+    "text",
+    "text",
+    "text",
+    "text",
+    "text",
+    "int8",
+    "text",
+    "int2",
+    "text",
+    "text[]",
+    "bool",
+    "int2",
+    "bool",
+    "int4",
+    "int4",
+    "int8",
+    "bytea",
+    "bytea",
+    "bytea",
+    "text",
+    "bytea",
+]
+
+_pack = msgspec.msgpack.Encoder().encode
+
+Cursor = psycopg.Cursor[Row]
+
+
+class Commits:
+    """Carries batches and reviews into the database, each in one transaction."""
+
+    def __init__(self, session: Session, lease: timedelta) -> None:
+        self._session, self._lease = session, lease
+        self._staged_on: psycopg.Connection[Row] | None = None
+        self._months: set[tuple[int, int]] = set()
+
+    def batch(self, batch: Batch) -> list[BucketKey]:
+        """Store a batch; returns the keys of the old buckets that were deleted."""
+        self._prepare(batch)
+        connection = self._session.connection
+        with translated(), connection.transaction(), connection.cursor() as cursor:
+            seq = self._swap(cursor, batch.claim, batch.next_offset, len(batch.outgoing))
+            _put_events(cursor, batch)
+            _put_records(cursor, batch)
+            _put_state(cursor, batch)
+            _put_anomalies(cursor, batch.anomalies)
+            _put_outbox(cursor, batch.claim, seq, batch.outgoing)
+            return _delete_old(cursor, batch)
+
+    def review(self, batch: ReviewBatch) -> None:
+        """Store a review; the partition's offset stays where it is."""
+        claim = batch.claim
+        connection = self._session.connection
+        with translated(), connection.transaction(), connection.cursor() as cursor:
+            seq = self._swap(cursor, claim, claim.next_offset, len(batch.outgoing))
+            _settle_queue(cursor, batch)
+            _put_views(cursor, batch)
+            _put_anomalies(cursor, batch.anomalies)
+            _put_doubts(cursor, batch)
+            _put_outbox(cursor, claim, seq, batch.outgoing)
+
+    def _swap(self, cursor: Cursor, claim: Claim, to: int, out: int) -> int:
+        """Compare and swap; returns the outbox number the batch's messages follow."""
+        found = cursor.execute(
+            _SQL["swap"],
+            {
+                "topic": claim.topic,
+                "part": claim.part,
+                "epoch": claim.epoch,
+                "owner": claim.owner,
+                "from": claim.next_offset,
+                "to": to,
+                "out": out,
+                "lease": self._lease,
+            },
+        ).fetchone()
+        if found is None:
+            raise Fenced(f"partition {claim.part} was taken over")
+        seq: int = found[0] - out
+        return seq
+
+    def _prepare(self, batch: Batch) -> None:
+        """What the transaction needs to exist before: the staging table and the events' time partitions."""
+        connection = self._session.connection
+        with translated():
+            if self._staged_on is not connection:
+                connection.execute(_SQL["stage_events"])
+                self._staged_on = connection
+            times = {to_datetime(row.event.time) for row in batch.events}
+            for month in sorted({(time.year, time.month) for time in times} - self._months):
+                connection.execute("SELECT create_event_partition(make_date(%s, %s, 1))", month)
+                self._months.add(month)
+
+
+def _put_events(cursor: Cursor, batch: Batch) -> None:
+    if not batch.events:
+        return
+    claim = batch.claim
+    rows = sorted(batch.events, key=lambda row: (row.event.tenant_id, row.event.event_id))
+    with cursor.copy(_SQL["copy_events"]) as copy:
+        copy.set_types(_TYPES)
+        for row in rows:
+            copy.write_row(event_values(row, claim))
+    cursor.execute(_SQL["insert_events"])
+
+
+def event_values(row: EventRow, claim: Claim) -> Row:
+    """The columns of a stored event, in the order of the staging table."""
+    event, assessment = row.event, row.assessment
+    return (
+        event.tenant_id,
+        event.event_id,
+        event.time,
+        row.record.received,
+        event.source,
+        event.activity,
+        event.outcome,
+        event.reason_class,
+        row.user_key,
+        event.ip or None,
+        event.asn.number if event.asn is not None else None,
+        event.geo.country if event.geo is not None else None,
+        assessment.score,
+        assessment.level,
+        [signal.detector for signal in assessment.signals],
+        row.late,
+        row.weight,
+        row.held,
+        claim.generation,
+        claim.part,
+        row.offset,
+        row.record.digest,
+        context.encode(row.context),
+        _pack(event),
+        signals.encode(assessment).decode(),
+        row.record.raw,
+    )
+
+
+def _columns(rows: Iterable[tuple[Any, ...]], *names: str) -> dict[str, list[Any]] | None:
+    """Rows, sorted, as one array per column; None without rows."""
+    ordered = sorted(rows, key=lambda row: row[:4])
+    if not ordered:
+        return None
+    return dict(zip(names, map(list, zip(*ordered, strict=True)), strict=True))
+
+
+def _put(
+    cursor: Cursor, statement: str, columns: Mapping[str, Any] | None, **more: str | int | datetime | None
+) -> None:
+    if columns is not None:
+        cursor.execute(_SQL[statement], {**columns, **more})
+
+
+def _put_records(cursor: Cursor, batch: Batch) -> None:
+    """What is no event: control records, dead letters, conflicts, gaps, and what became of imports."""
+    claim = batch.claim
+    where = {"part": claim.part, "topic": claim.topic}
+    _put(
+        cursor,
+        "insert_controls",
+        _columns(
+            (
+                (
+                    r.control.tenant_id,
+                    r.control.id,
+                    r.control.user_key,
+                    r.control.kind,
+                    r.value,
+                    r.policy,
+                    r.known,
+                    signals.encode(r.assessment).decode() if r.assessment is not None else None,
+                    r.offset,
+                )
+                for r in batch.controls
+            ),
+            *("tenants", "ids", "keys", "kinds", "bodies", "policies", "known", "assessments", "offs"),
+        ),
+        part=claim.part,
+        generation=claim.generation,
+    )
+    _put(
+        cursor,
+        "insert_dead",
+        _columns(
+            (
+                (
+                    d.reject.tenant_id,
+                    d.reject.id,
+                    d.reject.source,
+                    d.reject.reason,
+                    d.reject.detail,
+                    d.reject.raw,
+                    d.reject.size,
+                    d.reject.sha256,
+                    d.offset,
+                    d.reject.received,
+                )
+                for d in batch.dead
+            ),
+            *(
+                "tenants",
+                "ids",
+                "sources",
+                "reasons",
+                "details",
+                "raws",
+                "sizes",
+                "sha256s",
+                "offs",
+                "received",
+            ),
+        ),
+        **where,
+    )
+    _put(
+        cursor,
+        "insert_conflicts",
+        _columns(
+            (
+                (c.event.tenant_id, c.event.event_id, c.digest, c.raw, c.received)
+                for c in (conflict.record for conflict in batch.conflicts)
+            ),
+            *("tenants", "ids", "digests", "raws", "received"),
+        ),
+    )
+    if batch.gap is not None:
+        cursor.execute(_SQL["insert_gap"], {**where, "from": batch.gap[0], "to": batch.gap[1]})
+    _put(
+        cursor,
+        "upsert_tallies",
+        _columns(
+            (
+                (*key, t.events, t.duplicates, t.conflicts, t.dead_letters, t.controls)
+                for key, t in batch.tallies.items()
+            ),
+            *("tenants", "origins", "events", "duplicates", "conflicts", "dead", "controls"),
+        ),
+        part=claim.part,
+    )
+
+
+def _put_state(cursor: Cursor, batch: Batch) -> None:
+    part = batch.claim.part
+    _put(
+        cursor,
+        "upsert_profiles",
+        _columns(
+            (
+                (
+                    *key,
+                    profiles.encode(u.profile),
+                    u.name,
+                    u.user_id,
+                    u.last_seen,
+                    u.risk,
+                    u.profile.has_history,
+                )
+                for key, u in batch.users.items()
+            ),
+            *("tenants", "keys", "states", "names", "ids", "seen", "risks", "histories"),
+        ),
+        part=part,
+    )
+    _put(
+        cursor,
+        "upsert_buckets",
+        _columns(
+            ((*key, state) for key, state in batch.buckets.items()),
+            *("tenants", "kinds", "values", "buckets", "states"),
+        ),
+        part=part,
+        written=to_datetime(batch.now - batch.now % WRITTEN_GRAIN),
+    )
+    _put(
+        cursor,
+        "upsert_counts",
+        _columns(((*key, n) for key, n in batch.counts.items()), "tenants", "attributes", "values", "ns"),
+        part=part,
+    )
+    _put(
+        cursor,
+        "upsert_sketches",
+        _columns(
+            ((*key, data) for key, data in batch.sketches.items()),
+            *("tenants", "attributes", "chunks", "counters"),
+        ),
+        part=part,
+    )
+    upto = dict.fromkeys(batch.touched, batch.next_offset)
+    _queue(cursor, batch.claim, part, batch.touched, upto, None)
+
+
+def _queue(
+    cursor: Cursor,
+    claim: Claim,
+    part: int,
+    touched: Mapping[SourceKey, Touch],
+    upto: Mapping[SourceKey, int],
+    due: datetime | None,
+) -> None:
+    _put(
+        cursor,
+        "upsert_queue",
+        _columns(
+            (
+                (*key, subject_hash(key), upto[key], touch.lo, touch.hi, due or "-infinity")
+                for key, touch in touched.items()
+            ),
+            *("tenants", "kinds", "values", "hashes", "uptos", "los", "his", "due"),
+        ),
+        part=part,
+        partitions=claim.partitions,
+    )
+
+
+def subject_hash(key: SourceKey) -> int:
+    """What decides who reviews a source: its hash modulo the partitions."""
+    return murmur2(":".join(key).encode("utf-8")) & 0x7FFFFFFF
+
+
+def _put_anomalies(cursor: Cursor, found: list[Anomaly]) -> None:
+    names = [
+        "tenants",
+        "ids",
+        "kinds",
+        "subjects",
+        "detectors",
+        "slots",
+        "states",
+        "severities",
+        "scores",
+        "firsts",
+        "lasts",
+        "versions",
+        "bodies",
+    ]
+    rows = (
+        (
+            a.tenant_id,
+            a.id,
+            a.subject_kind,
+            a.subject,
+            a.detector,
+            a.slot,
+            a.state,
+            a.severity,
+            a.score,
+            a.first_seen,
+            a.last_seen,
+            a.version,
+            anomalies.encode(a).decode(),
+        )
+        for a in found
+    )
+    _put(cursor, "upsert_anomalies", _columns(rows, *names))
+
+
+def _put_outbox(cursor: Cursor, claim: Claim, seq: int, outgoing: list[Outgoing]) -> None:
+    if outgoing:
+        tenants, topics, keys, values = map(list, zip(*outgoing, strict=True))
+        found = {"tenants": tenants, "topics": topics, "keys": keys, "values": values}
+        _put(cursor, "insert_outbox", found, part=claim.part, seq=seq)
+
+
+def _delete_old(cursor: Cursor, batch: Batch) -> list[BucketKey]:
+    """Old buckets and users whose failure windows ended; only the partition's owner does this, inside a batch."""
+    if batch.delete_before is None:
+        return []
+    part = batch.claim.part
+    rows = cursor.execute(
+        _SQL["delete_buckets"], {"part": part, "before": to_datetime(batch.delete_before)}
+    ).fetchall()
+    cursor.execute(_SQL["delete_expired_users"], {"part": part})
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+def _settle_queue(cursor: Cursor, batch: ReviewBatch) -> None:
+    """Delete what was read, unless it changed since; queue again what must be looked at once more."""
+    found = _columns(
+        ((*row.key, row.part, row.upto) for row in batch.done),
+        *("tenants", "kinds", "values", "parts", "uptos"),
+    )
+    if found is not None:
+        cursor.execute(_SQL["lock_queue"], {k: v for k, v in found.items() if k != "uptos"})
+        cursor.execute(_SQL["delete_queue"], found)
+    if batch.again:
+        (now,) = cursor.execute("SELECT clock_timestamp()").fetchone() or (None,)
+        due = now + timedelta(seconds=LOOK_AGAIN) if now is not None else None
+        touched = {key: touch for key, (touch, _) in batch.again.items()}
+        upto = {key: seen for key, (_, seen) in batch.again.items()}
+        _queue(cursor, batch.claim, -1, touched, upto, due)
+
+
+def _put_views(cursor: Cursor, batch: ReviewBatch) -> None:
+    rows = (
+        (
+            *key,
+            _pack({part: share.slices for part, share in view.shares.items()}),
+            _pack(view.findings),
+            bool(view.findings),
+        )
+        for key, view in batch.views.items()
+    )
+    names = ("tenants", "kinds", "values", "shares", "findings", "attacked")
+    _put(cursor, "upsert_views", _columns(rows, *names))
+
+
+def _put_doubts(cursor: Cursor, batch: ReviewBatch) -> None:
+    _put(cursor, "insert_doubts", _columns(batch.doubts, "tenants", "findings", "ids"))

@@ -1,0 +1,109 @@
+"""A connection that comes back: opened when needed, dropped when broken, with PostgreSQL's errors as the ports' own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.errors import (
+    DataError,
+    IntegrityError,
+    OperationalError,
+    ReadOnlySqlTransaction,
+    UniqueViolation,
+)
+
+from gatewatch.ports import BadData, StaleRoute, Unavailable
+
+Row = tuple[Any, ...]
+
+#: Look-ups are by key; a plan that reads a whole table for a batch of keys is always a mistake of the estimate.
+_SETTINGS = (
+    "-c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c timezone=UTC"
+    " -c statement_timeout=60s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
+)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """PostgreSQL's errors as `Unavailable` (try again), `BadData`, `StaleRoute`; anything else as it is."""
+    try:
+        yield
+    except (OperationalError, psycopg.InterfaceError, UniqueViolation, ReadOnlySqlTransaction) as error:
+        raise Unavailable(first_line(error)) from error
+    except (DataError, IntegrityError) as error:
+        raise BadData(first_line(error)) from error
+    except psycopg.DatabaseError as error:
+        if error.sqlstate == "GW001":
+            raise StaleRoute(first_line(error)) from error
+        raise
+
+
+def first_line(error: BaseException) -> str:
+    """The message without its context."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+class Session:
+    """One connection in autocommit mode under a role, reopened when it broke. Not for use by several threads."""
+
+    def __init__(self, conninfo: str, role: str = "gatewatch_worker") -> None:
+        self._conninfo, self._role = conninfo, role
+        self._connection: psycopg.Connection[Row] | None = None
+
+    @property
+    def connection(self) -> psycopg.Connection[Row]:
+        """The open connection. Raises `Unavailable` where there is none to be had."""
+        found = self._connection
+        if found is None or found.broken or found.closed:
+            with translated():
+                found = self._connection = self._open()
+        return found
+
+    def _open(self) -> psycopg.Connection[Row]:
+        connection = psycopg.connect(
+            self._conninfo,
+            autocommit=True,
+            options=_SETTINGS,
+            connect_timeout=5,
+            application_name=self._role,
+            keepalives_idle=5,
+            keepalives_interval=2,
+            keepalives_count=3,
+        )
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._role)))
+        return connection
+
+    @property
+    def broken(self) -> bool:
+        """Whether the connection was lost, or never opened."""
+        found = self._connection
+        return found is None or found.broken or found.closed
+
+    def rows(self, statement: str, parameters: dict[str, Any] | None = None) -> list[Row]:
+        """All rows of a query."""
+        with translated(), self.connection.cursor(binary=True) as cursor:
+            return cursor.execute(statement.encode(), parameters).fetchall()
+
+    def run(self, statement: str, parameters: dict[str, Any] | None = None) -> int:
+        """Run a statement; returns how many rows it touched."""
+        with translated(), self.connection.cursor() as cursor:
+            return cursor.execute(statement.encode(), parameters).rowcount
+
+    def run_as_login(self, statement: str, parameters: dict[str, Any]) -> list[Row]:
+        """Run a query as the login role itself, for what a role without login may not do (ending its own backends)."""
+        with translated():
+            connection = self.connection
+            connection.execute("RESET ROLE")
+            try:
+                return connection.execute(statement.encode(), parameters).fetchall()
+            finally:
+                connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._role)))
+
+    def close(self) -> None:
+        """Close the connection; the next use opens another."""
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.close()
+            self._connection = None

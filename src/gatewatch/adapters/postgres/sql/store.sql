@@ -1,0 +1,106 @@
+-- name: read_log
+-- At most :limit records and :bytes bytes, but always one.
+SELECT off, key, value
+FROM (SELECT off, key, value, sum(octet_length(value)) OVER (ORDER BY off) - octet_length(value) AS before
+      FROM (SELECT off, key, value FROM event_log
+            WHERE topic = %(topic)s AND part = %(part)s AND off >= %(offset)s
+            ORDER BY off LIMIT %(limit)s) AS next) AS summed
+WHERE before < %(bytes)s
+ORDER BY off
+
+-- name: tenants
+SELECT t.tenant_id, t.salt, p.revision, p.body::text
+FROM tenants t
+LEFT JOIN LATERAL (SELECT revision, body FROM policies WHERE tenant_id = t.tenant_id ORDER BY revision DESC LIMIT 1) p ON true
+WHERE t.tenant_id = ANY(%(ids)s)
+
+-- name: create_tenants
+INSERT INTO tenants (tenant_id) SELECT unnest(%(ids)s::text[]) ON CONFLICT DO NOTHING
+
+-- name: policy
+SELECT body::text FROM policies WHERE tenant_id = %(tenant)s AND revision = %(revision)s
+
+-- name: stored_events_between
+SELECT l.tenant_id, l.event_id, l.digest
+FROM unnest(%(tenants)s::text[], %(ids)s::text[]) AS k (tenant_id, event_id)
+JOIN login_events l USING (tenant_id, event_id)
+WHERE l.time >= %(since)s AND l.time < %(until)s
+
+-- name: stored_events
+SELECT l.tenant_id, l.event_id, l.digest
+FROM unnest(%(tenants)s::text[], %(ids)s::text[]) AS k (tenant_id, event_id)
+JOIN login_events l USING (tenant_id, event_id)
+
+-- name: stored_controls
+SELECT c.tenant_id, c.id
+FROM unnest(%(tenants)s::text[], %(ids)s::text[]) AS k (tenant_id, id)
+JOIN control_records c USING (tenant_id, id)
+
+-- name: users
+SELECT p.tenant_id, p.user_key, p.state, p.name, p.user_id, (extract(epoch FROM p.last_seen) * 1000000)::bigint, p.risk
+FROM unnest(%(tenants)s::text[], %(keys)s::text[]) AS k (tenant_id, user_key)
+JOIN profiles p USING (tenant_id, user_key)
+
+-- name: sources_known
+SELECT DISTINCT tenant_id, kind, value FROM source_activity WHERE part = %(part)s LIMIT %(limit)s
+
+-- name: buckets
+SELECT s.tenant_id, s.kind, s.value, s.bucket, s.state
+FROM unnest(%(tenants)s::text[], %(kinds)s::text[], %(values)s::text[], %(los)s::bigint[], %(his)s::bigint[]) AS k (tenant_id, kind, value, lo, hi)
+JOIN source_activity s USING (tenant_id, kind, value)
+WHERE s.part = %(part)s AND s.bucket BETWEEN k.lo AND k.hi
+
+-- name: united_buckets
+SELECT s.tenant_id, s.kind, s.value, s.part, s.bucket, s.state
+FROM unnest(%(tenants)s::text[], %(kinds)s::text[], %(values)s::text[], %(los)s::bigint[], %(his)s::bigint[]) AS k (tenant_id, kind, value, lo, hi)
+JOIN source_activity s USING (tenant_id, kind, value)
+WHERE s.bucket BETWEEN k.lo AND k.hi
+
+-- name: views
+SELECT v.tenant_id, v.kind, v.value, v.shares, v.findings
+FROM unnest(%(tenants)s::text[], %(kinds)s::text[], %(values)s::text[]) AS k (tenant_id, kind, value)
+JOIN source_view v USING (tenant_id, kind, value)
+
+-- name: anomalies
+SELECT a.body::text
+FROM unnest(%(tenants)s::text[], %(ids)s::text[]) AS k (tenant_id, id)
+JOIN anomalies a USING (tenant_id, id)
+
+-- name: findings
+SELECT a.body::text
+FROM unnest(%(tenants)s::text[], %(kinds)s::text[], %(values)s::text[], %(los)s::timestamptz[], %(his)s::timestamptz[]) AS k (tenant_id, kind, value, lo, hi)
+JOIN anomalies a ON a.tenant_id = k.tenant_id AND a.subject_kind = k.kind AND a.subject = k.value AND a.slot BETWEEN k.lo AND k.hi
+WHERE a.body ->> 'event_id' = ''
+
+-- name: logins
+SELECT l.tenant_id, l.event_id, l.event, l.weight, l.detectors
+FROM unnest(%(tenants)s::text[], %(ids)s::text[]) AS k (tenant_id, event_id)
+JOIN login_events l USING (tenant_id, event_id)
+
+-- name: value_counts
+SELECT part, attribute, value, n FROM value_counts WHERE tenant_id = %(tenant)s
+
+-- name: value_sketches
+SELECT part, attribute, chunk, counters FROM value_sketches WHERE tenant_id = %(tenant)s
+
+-- name: successes
+SELECT event_id, (extract(epoch FROM time) * 1000000)::bigint, user_key
+FROM login_events
+WHERE tenant_id = %(tenant)s AND ip >= %(low)s AND ip <= %(high)s AND time BETWEEN %(since)s AND %(until)s
+  AND outcome = 'success' AND activity IN ('logon', 'session', 'token')
+ORDER BY time, event_id LIMIT %(limit)s
+
+-- name: succeeding_users
+SELECT DISTINCT user_key
+FROM login_events
+WHERE tenant_id = %(tenant)s AND ip >= %(low)s AND ip <= %(high)s AND time BETWEEN %(since)s AND %(until)s
+  AND outcome = 'success' AND activity IN ('logon', 'session', 'token')
+ORDER BY user_key LIMIT %(limit)s
+
+-- name: doubted
+SELECT event_id FROM doubts WHERE tenant_id = %(tenant)s AND finding = %(finding)s
+
+-- name: queue
+SELECT tenant_id, kind, value, part, upto, lo, hi FROM review_queue
+WHERE owner_part = %(part)s AND due_at <= now()
+ORDER BY due_at, tenant_id, kind, value, part LIMIT %(limit)s

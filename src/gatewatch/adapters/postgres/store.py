@@ -1,0 +1,251 @@
+"""The store as the owner of partitions sees it (see `ports.PartitionStore`)."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from typing import Any
+
+import msgspec
+
+from gatewatch.adapters.postgres import commits
+from gatewatch.adapters.postgres.connection import Session
+from gatewatch.adapters.postgres.statements import load
+from gatewatch.core import anomalies, policy, profiles, sources
+from gatewatch.core.anomalies import Anomaly
+from gatewatch.core.engine import StoredLogin
+from gatewatch.core.events import LoginEvent
+from gatewatch.core.policy import DEFAULT, Policy
+from gatewatch.core.profiles import LATENESS
+from gatewatch.core.sources import Buckets, Share, Slice
+from gatewatch.core.times import to_datetime
+from gatewatch.ports import (
+    Batch,
+    BucketKey,
+    Claim,
+    Clock,
+    LogRecord,
+    OpenFinding,
+    QueueRow,
+    ReviewBatch,
+    SourceKey,
+    SourceView,
+    Success,
+    Tenant,
+    TenantKey,
+    UserState,
+)
+
+_SQL = load("store.sql")
+#: The most bytes of log values that one read brings into memory.
+MAX_READ_BYTES = 64 << 20
+
+_login = msgspec.msgpack.Decoder(LoginEvent).decode
+_shares = msgspec.msgpack.Decoder(dict[int, dict[int, Slice]]).decode
+_findings = msgspec.msgpack.Decoder(tuple[OpenFinding, ...]).decode
+
+Range = tuple[int, int]
+
+
+class PostgresStore:
+    """Reads and commits through one session. `lease` is how long a commit extends its partition's lease."""
+
+    def __init__(self, session: Session, clock: Clock, lease: timedelta) -> None:
+        self._session, self._clock = session, clock
+        self._commits = commits.Commits(session, lease)
+        self._policies: dict[tuple[str, int], Policy] = {}
+
+    def read(self, claim: Claim, limit: int) -> list[LogRecord]:
+        """The next records of a partition, at most `limit` and about `MAX_READ_BYTES`."""
+        where = {"topic": claim.topic, "part": claim.part, "offset": claim.next_offset}
+        rows = self._session.rows(_SQL["read_log"], where | {"limit": limit, "bytes": MAX_READ_BYTES})
+        return [LogRecord(*row) for row in rows]
+
+    def tenants(self, ids: Collection[str]) -> dict[str, Tenant]:
+        """Salt and policy of tenants; unknown ones are created."""
+        if not ids:
+            return {}
+        rows = self._session.rows(_SQL["tenants"], {"ids": list(ids)})
+        if len(rows) < len(ids):
+            self._session.run(_SQL["create_tenants"], {"ids": sorted(ids)})
+            rows = self._session.rows(_SQL["tenants"], {"ids": list(ids)})
+        return {row[0]: Tenant(row[1], self._decoded_policy(row[0], row[2], row[3])) for row in rows}
+
+    def _decoded_policy(self, tenant_id: str, revision: int | None, body: str | None) -> Policy:
+        if revision is None or body is None:
+            return DEFAULT
+        key = (tenant_id, revision)
+        if key not in self._policies:
+            self._policies[key] = policy.decode(body)
+        return self._policies[key]
+
+    def policy(self, tenant_id: str, revision: int) -> Policy:
+        """A stored revision; 0 is the default."""
+        if revision == 0:
+            return DEFAULT
+        if (tenant_id, revision) not in self._policies:
+            ((body,),) = self._session.rows(_SQL["policy"], {"tenant": tenant_id, "revision": revision})
+            self._decoded_policy(tenant_id, revision, body)
+        return self._policies[tenant_id, revision]
+
+    def stored_events(self, keys: Mapping[TenantKey, int | None]) -> dict[TenantKey, bytes]:
+        """Digests of stored events: in the time partition of each, and in those around arrival; None: in all."""
+        months: dict[datetime, list[TenantKey]] = {}
+        now = to_datetime(self._clock.now())
+        around = {month_of(now), month_of(now - timedelta(microseconds=LATENESS))}
+        for key, time in keys.items():
+            for month in around | {month_of(to_datetime(time))} if time is not None else ():
+                months.setdefault(month, []).append(key)
+        found: dict[TenantKey, bytes] = {}
+        for month, wanted in months.items():
+            span = {"since": month, "until": month_of(month + timedelta(days=31))}
+            for row in self._session.rows(_SQL["stored_events_between"], _ids(wanted) | span):
+                found[row[0], row[1]] = row[2]
+        anywhere = [key for key, time in keys.items() if time is None]
+        for row in self._session.rows(_SQL["stored_events"], _ids(anywhere)) if anywhere else ():
+            found[row[0], row[1]] = row[2]
+        return found
+
+    def stored_controls(self, keys: Collection[TenantKey]) -> set[TenantKey]:
+        """Those control ids that are stored."""
+        return {(row[0], row[1]) for row in self._session.rows(_SQL["stored_controls"], _ids(keys))}
+
+    def users(self, keys: Collection[TenantKey]) -> dict[TenantKey, UserState]:
+        """The rows of users that have one."""
+        wanted = {"tenants": [key[0] for key in keys], "keys": [key[1] for key in keys]}
+        return {
+            (row[0], row[1]): UserState(profiles.decode(row[2]), *row[3:])
+            for row in self._session.rows(_SQL["users"], wanted)
+        }
+
+    def sources_known(self, part: int, limit: int) -> set[SourceKey] | None:
+        """The sources with buckets on a partition, None beyond `limit`."""
+        rows = self._session.rows(_SQL["sources_known"], {"part": part, "limit": limit + 1})
+        return {(row[0], row[1], row[2]) for row in rows} if len(rows) <= limit else None
+
+    def buckets(self, part: int, ranges: Mapping[SourceKey, Range]) -> dict[SourceKey, Buckets]:
+        """A partition's own buckets."""
+        found: dict[SourceKey, Buckets] = {}
+        for *key, bucket, state in self._session.rows(_SQL["buckets"], _ranges(ranges) | {"part": part}):
+            found.setdefault((key[0], key[1], key[2]), {})[bucket] = sources.decode(state)
+        return found
+
+    def united_buckets(self, ranges: Mapping[SourceKey, Range]) -> dict[SourceKey, dict[int, Buckets]]:
+        """Buckets by source and partition."""
+        found: dict[SourceKey, dict[int, Buckets]] = {}
+        for *key, part, bucket, state in self._session.rows(_SQL["united_buckets"], _ranges(ranges)):
+            shares = found.setdefault((key[0], key[1], key[2]), {})
+            shares.setdefault(part, {})[bucket] = sources.decode(state)
+        return found
+
+    def views(self, keys: Collection[SourceKey]) -> dict[SourceKey, SourceView]:
+        """The views of sources that have one."""
+        return {
+            (row[0], row[1], row[2]): SourceView(
+                {part: Share(slices) for part, slices in _shares(row[3]).items()}, _findings(row[4])
+            )
+            for row in self._session.rows(_SQL["views"], _sources(keys))
+        }
+
+    def anomalies(self, keys: Collection[TenantKey]) -> dict[TenantKey, Anomaly]:
+        """The stored anomalies by (tenant, id)."""
+        rows = self._session.rows(_SQL["anomalies"], _ids(keys))
+        return {(a.tenant_id, a.id): a for (body,) in rows for a in [anomalies.decode(body)]}
+
+    def logins(self, keys: Mapping[TenantKey, int]) -> dict[TenantKey, StoredLogin]:
+        """Stored logins by (tenant, event id)."""
+        return {
+            (row[0], row[1]): StoredLogin(_login(row[2]), row[3], tuple(row[4]))
+            for row in self._session.rows(_SQL["logins"], _ids(keys))
+        }
+
+    def value_counts(self, tenant_id: str) -> Iterable[tuple[int, str, str, int]]:
+        """(part, attribute, value, n) of a tenant."""
+        return [
+            (row[0], row[1], row[2], row[3])
+            for row in self._session.rows(_SQL["value_counts"], {"tenant": tenant_id})
+        ]
+
+    def value_sketches(self, tenant_id: str) -> Iterable[tuple[int, str, int, bytes]]:
+        """(part, attribute, chunk, counters) of a tenant."""
+        return [
+            (row[0], row[1], row[2], row[3])
+            for row in self._session.rows(_SQL["value_sketches"], {"tenant": tenant_id})
+        ]
+
+    def findings(self, keys: Mapping[SourceKey, Range]) -> dict[SourceKey, list[Anomaly]]:
+        """The findings on sources whose slot lies in the range."""
+        wanted = _ranges({key: (lo, hi) for key, (lo, hi) in keys.items()})
+        wanted["los"] = [to_datetime(lo) for lo in wanted["los"]]
+        wanted["his"] = [to_datetime(hi) for hi in wanted["his"]]
+        found: dict[SourceKey, list[Anomaly]] = {}
+        for (body,) in self._session.rows(_SQL["findings"], wanted):
+            anomaly = anomalies.decode(body)
+            found.setdefault((anomaly.tenant_id, anomaly.subject_kind, anomaly.subject), []).append(anomaly)
+        return found
+
+    def successes(self, key: SourceKey, since: int, until: int, limit: int) -> list[Success]:
+        """The logins that worked from an address or a prefix."""
+        return [
+            Success(*row)
+            for row in self._session.rows(_SQL["successes"], _network(key, since, until) | {"limit": limit})
+        ]
+
+    def succeeding_users(self, key: SourceKey, since: int, until: int, limit: int) -> set[str]:
+        """Who got in from an address or a prefix."""
+        wanted = _network(key, since, until) | {"limit": limit}
+        return {user for (user,) in self._session.rows(_SQL["succeeding_users"], wanted)}
+
+    def doubted(self, tenant_id: str, finding: str) -> set[str]:
+        """The event ids already doubted because of a finding."""
+        rows = self._session.rows(_SQL["doubted"], {"tenant": tenant_id, "finding": finding})
+        return {event_id for (event_id,) in rows}
+
+    def queue(self, claim: Claim, limit: int) -> list[QueueRow]:
+        """The sources that wait for their review by this partition's owner."""
+        rows = self._session.rows(_SQL["queue"], {"part": claim.part, "limit": limit})
+        return [QueueRow((row[0], row[1], row[2]), *row[3:]) for row in rows]
+
+    def commit(self, batch: Batch) -> list[BucketKey]:
+        """Store a batch (see `ports.PartitionStore.commit`)."""
+        return self._commits.batch(batch)
+
+    def commit_review(self, batch: ReviewBatch) -> None:
+        """Store a review (see `ports.PartitionStore.commit_review`)."""
+        self._commits.review(batch)
+
+
+def month_of(moment: datetime) -> datetime:
+    """The first instant of a moment's month, UTC: the time partition it falls into."""
+    return datetime(moment.year, moment.month, 1, tzinfo=UTC)
+
+
+def _ids(keys: Iterable[TenantKey]) -> dict[str, Any]:
+    pairs = list(keys)
+    return {"tenants": [key[0] for key in pairs], "ids": [key[1] for key in pairs]}
+
+
+def _sources(keys: Iterable[SourceKey]) -> dict[str, Any]:
+    found = list(keys)
+    return {
+        "tenants": [key[0] for key in found],
+        "kinds": [key[1] for key in found],
+        "values": [key[2] for key in found],
+    }
+
+
+def _ranges(ranges: Mapping[SourceKey, Sequence[int]]) -> dict[str, Any]:
+    return _sources(ranges) | {
+        "los": [lo for lo, _ in ranges.values()],
+        "his": [hi for _, hi in ranges.values()],
+    }
+
+
+def _network(key: SourceKey, since: int, until: int) -> dict[str, Any]:
+    network = ip_network(key[2])
+    return {
+        "tenant": key[0],
+        "low": network[0],
+        "high": network[-1],
+        "since": to_datetime(since),
+        "until": to_datetime(until),
+    }

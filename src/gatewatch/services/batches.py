@@ -1,0 +1,341 @@
+"""One batch of a partition: what was read becomes what one transaction stores.
+
+Nothing is written here. Where anything fails the partition's caches are dropped with the batch, and it is done again.
+"""
+
+from collections.abc import Iterable, Sequence
+from math import log2
+
+import msgspec
+
+from gatewatch.core import anomalies, profiles, records, sources
+from gatewatch.core.anomalies import Anomaly
+from gatewatch.core.engine import Engine, StoredLogin
+from gatewatch.core.events import LoginEvent
+from gatewatch.core.profiles import Change, Profile
+from gatewatch.core.records import ControlRecord, EventRecord, Record, RejectRecord
+from gatewatch.core.signals import Assessment
+from gatewatch.core.times import DAY, isoformat
+from gatewatch.ports import (
+    ANOMALIES,
+    LOGINS,
+    Batch,
+    Clock,
+    Conflict,
+    ControlRow,
+    DeadLetter,
+    Enrich,
+    EventRow,
+    LogRecord,
+    Outgoing,
+    PartitionStore,
+    SourceKey,
+    Tally,
+    Tenant,
+    TenantKey,
+    Touch,
+    UserState,
+)
+from gatewatch.services.decoding import ReadForeign, belongs_elsewhere, decode
+from gatewatch.services.partition import Partition, Surroundings
+
+#: Sources of these kinds are reviewed: something reads their views or looks for findings on them.
+REVIEWED = frozenset({"ip", "prefix", "asn", "tenant"})
+#: A user's risk halves in this time (µs).
+RISK_HALF_LIFE = 7 * DAY
+
+
+class BatchMaker(msgspec.Struct, frozen=True):
+    """Makes batches. `retention` (µs, 0: for ever) turns events older than that at arrival into dead letters."""
+
+    store: PartitionStore
+    engine: Engine
+    enrich: Enrich
+    foreign: ReadForeign
+    clock: Clock
+    retention: int = 0
+
+    def make(self, partition: Partition, owned: Iterable[Partition], found: Sequence[LogRecord]) -> Batch:
+        """Process records in the order of the log. Raises `Unavailable` where the store cannot be read."""
+        claim = partition.claim
+        batch = Batch(claim, found[-1].offset + 1, now=self.clock.now())
+        if found[0].offset > claim.next_offset:
+            batch.gap = (claim.next_offset, found[0].offset)
+        work = _Work(self, partition, batch)
+        here = work.sort_out(found)
+        work.prepare(owned, here)
+        for offset, record in here:
+            work.do(offset, record)
+        work.finish()
+        return batch
+
+
+class _Work:
+    """One batch in the making."""
+
+    def __init__(self, maker: BatchMaker, partition: Partition, batch: Batch) -> None:
+        self.maker, self.partition, self.batch = maker, partition, batch
+        self.store = maker.store
+        self.received = batch.now
+        self.tenants: dict[str, Tenant] = {}
+        self.surroundings: Surroundings
+        self.hits: dict[TenantKey, list[Anomaly]] = {}
+        self.stored: dict[TenantKey, bytes] = {}
+        self.controls: set[TenantKey] = set()
+        self.logins: dict[TenantKey, StoredLogin] = {}
+        self.done: dict[TenantKey, EventRow] = {}
+
+    # Before: what is it, does it belong here, what must be known ---------------------------------------------------
+
+    def sort_out(self, found: Sequence[LogRecord]) -> list[tuple[int, Record]]:
+        """Decode; what lies on the wrong partition is sent on through the outbox under its own id."""
+        here: list[tuple[int, Record]] = []
+        claim = self.batch.claim
+        for item in found:
+            record = decode(item, claim, self.received, self.maker.foreign)
+            if belongs_elsewhere(record, claim):
+                self.batch.outgoing.append(
+                    Outgoing(record.tenant_id, LOGINS, record.key, records.encode(record))
+                )
+            else:
+                here.append((item.offset, record))
+        return here
+
+    def prepare(self, owned: Iterable[Partition], here: list[tuple[int, Record]]) -> None:
+        """Drop what is stored, enrich the rest, and load all state the batch touches, in bulk."""
+        found = [record for _, record in here]
+        self.tenants = self.store.tenants({record.tenant_id for record in found})
+        events = [record for record in found if isinstance(record, EventRecord)]
+        self.stored = self.store.stored_events(
+            {
+                (r.event.tenant_id, r.event.event_id): None if r.time_by_arrival else r.event.time
+                for r in events
+            }
+        )
+        self._prepare_controls([record for record in found if isinstance(record, ControlRecord)])
+        fresh: list[LoginEvent] = []
+        for i, (offset, record) in enumerate(here):
+            if (
+                isinstance(record, EventRecord)
+                and (record.tenant_id, record.event.event_id) not in self.stored
+            ):
+                record = msgspec.structs.replace(record, event=self.maker.enrich(record.event))
+                here[i] = (offset, record)
+                fresh.append(record.event)
+        self.partition.load_users(self._users(fresh, found), self.store)
+        self._prepare_sources(owned, fresh)
+
+    def _users(self, fresh: list[LoginEvent], found: list[Record]) -> list[TenantKey]:
+        keys = {(event.tenant_id, event.user_key) for event in fresh}
+        keys |= {(r.tenant_id, r.user_key) for r in found if isinstance(r, ControlRecord)}
+        return [key for key in keys if not key[1].startswith("@ip:")]
+
+    def _prepare_controls(self, found: list[ControlRecord]) -> None:
+        if found:
+            self.controls = self.store.stored_controls([(c.tenant_id, c.id) for c in found])
+            about = {(c.tenant_id, c.event_id): c.event_time for c in found if c.event_id}
+            self.logins = self.store.logins(about)
+
+    def _prepare_sources(self, owned: Iterable[Partition], fresh: list[LoginEvent]) -> None:
+        ranges: dict[SourceKey, tuple[int, int]] = {}
+        for event in fresh:
+            bucket = event.time // sources.BUCKET
+            for kind, value in sources.subjects_of(event):
+                key = (event.tenant_id, kind, value)
+                lo, hi = ranges.get(key, (bucket, bucket))
+                ranges[key] = (min(lo, bucket), max(hi, bucket))
+        needs = {key: (lo - sources.DAY_BUCKETS, hi) for key, (lo, hi) in ranges.items()}
+        cache = self.partition.sources
+        if missing := cache.missing(needs):
+            cache.take(self.store.buckets(self.batch.claim.part, missing), missing)
+        views = self.store.views([key for key in ranges if key[1] in REVIEWED])
+        self.surroundings = Surroundings(self.partition, owned, views)
+
+    # During: one record at a time, in the order of the log ---------------------------------------------------------
+
+    def do(self, offset: int, record: Record) -> None:
+        """Process one record."""
+        if isinstance(record, EventRecord):
+            self._event(offset, record)
+        elif isinstance(record, ControlRecord):
+            self._control(offset, record)
+        else:
+            self._dead(offset, record)
+
+    def _dead(self, offset: int, record: RejectRecord) -> None:
+        self.batch.dead.append(DeadLetter(offset, record))
+        self._tally(record).dead_letters += 1
+
+    def _tally(self, record: Record) -> Tally:
+        if not record.origin:
+            return Tally()
+        return self.batch.tallies.setdefault((record.tenant_id, record.origin), Tally())
+
+    def _event(self, offset: int, record: EventRecord) -> None:
+        event = record.event
+        key = (event.tenant_id, event.event_id)
+        digest = self.stored.get(key)
+        if digest is not None:
+            self._repeat(record, digest)
+            return
+        if self.maker.retention and event.time < record.received - self.maker.retention:
+            self._dead(offset, too_old(record))
+            return
+        self.stored[key] = record.digest
+        self._assess(offset, record)
+        self._tally(record).events += 1
+
+    def _repeat(self, record: EventRecord, digest: bytes) -> None:
+        if digest == record.digest:
+            self._tally(record).duplicates += 1
+        else:
+            self.batch.conflicts.append(Conflict(record))
+            self._tally(record).conflicts += 1
+
+    def _assess(self, offset: int, record: EventRecord) -> None:
+        event = record.event
+        tenant = self.tenants[event.tenant_id]
+        user = (event.tenant_id, event.user_key)
+        values = profiles.values_of(event)
+        frequencies = None
+        if event.is_success:
+            frequencies = self.partition.frequencies(event.tenant_id, self.store)
+        context = self.surroundings.context(event, tenant.policy.revision, frequencies, values)
+        state = self.partition.users.get(user)
+        profile = state.profile if state is not None else None
+        assessment, change = self.maker.engine.step(profile, event, context, tenant.policy)
+        row = EventRow(
+            offset,
+            record,
+            event,
+            user[1],
+            context,
+            assessment,
+            change.late,
+            change.weight,
+            change.held,
+        )
+        self.batch.events.append(row)
+        self.done[event.tenant_id, event.event_id] = row
+        self._learn(user, event, assessment, change)
+        if frequencies is not None and not change.held:
+            frequencies.count(values)
+        if event.is_attack_failure:
+            keys = [(event.tenant_id, kind, value) for kind, value in sources.subjects_of(event)]
+            self.partition.sources.count(keys, event, tenant.salt)
+        elif event.is_success:
+            self._touch_attacked(event)
+        for hit in anomalies.hits_of(event, assessment, tenant.policy):
+            self.hits.setdefault((hit.tenant_id, hit.id), []).append(hit)
+
+    def _learn(self, user: TenantKey, event: LoginEvent, assessment: Assessment, change: Change) -> None:
+        if change.op == "none":
+            return
+        state = self.partition.users.get(user)
+        if state is None:
+            state = self.partition.users[user] = UserState(Profile())
+        profiles.apply(state.profile, change)
+        see(state, event, assessment)
+        self.batch.users[user] = state
+
+    def _touch_attacked(self, event: LoginEvent) -> None:
+        """A success from a source with an open finding: it may explain the finding, or be what it led to."""
+        for kind, value in sources.subjects_of(event)[:2]:
+            key = (event.tenant_id, kind, value)
+            for finding in self.surroundings.open_findings(key, event.time):
+                lo = finding.slot // sources.BUCKET
+                self._touch(key, lo, lo + sources.DAY_BUCKETS - 1)
+
+    def _touch(self, key: SourceKey, lo: int, hi: int) -> None:
+        touch = self.batch.touched.setdefault(key, Touch(lo, hi))
+        touch.lo, touch.hi = min(touch.lo, lo), max(touch.hi, hi)
+
+    def _control(self, offset: int, control: ControlRecord) -> None:
+        key = (control.tenant_id, control.id)
+        if key in self.controls:
+            self._tally(control).duplicates += 1
+            return
+        self.controls.add(key)
+        login = self._login(control)
+        policy = self.tenants[control.tenant_id].policy
+        user = (control.tenant_id, control.user_key)
+        state = self.partition.users.get(user) or UserState(Profile())
+        assessment, change = self.maker.engine.judge(state.profile, control, login, policy)
+        if change.op != "none":
+            self.partition.users[user] = state
+            profiles.apply(state.profile, change)
+            self.batch.users[user] = state
+        if assessment is not None and login is not None:
+            for hit in anomalies.hits_of(login.event, assessment, policy):
+                if hit.detector not in login.detectors:
+                    self.hits.setdefault((hit.tenant_id, hit.id), []).append(hit)
+        row = ControlRow(
+            offset, control, records.encode(control), policy.revision, login is not None, assessment
+        )
+        self.batch.controls.append(row)
+        self._tally(control).controls += 1
+
+    def _login(self, control: ControlRecord) -> StoredLogin | None:
+        key = (control.tenant_id, control.event_id)
+        row = self.done.get(key)
+        if row is None:
+            return self.logins.get(key)
+        return StoredLogin(row.event, row.weight, tuple(s.detector for s in row.assessment.signals))
+
+    # After: what follows from all of it ----------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Collect state that changed, merge hits into stored anomalies, and put every new version into the outbox."""
+        batch = self.batch
+        batch.buckets, touched = self.partition.sources.take_dirty()
+        for key, touch in touched.items():
+            if key[1] in REVIEWED:
+                self._touch(key, touch.lo, touch.hi)
+        batch.counts, batch.sketches = self.partition.take_dirty_frequencies()
+        if self.hits:
+            stored = self.store.anomalies(list(self.hits))
+            for id, hits in sorted(self.hits.items()):
+                self._publish(merge(stored.get(id), hits))
+
+    def _publish(self, anomaly: Anomaly) -> None:
+        self.batch.anomalies.append(anomaly)
+        self.batch.outgoing.append(announcement(anomaly))
+
+
+def merge(stored: Anomaly | None, hits: list[Anomaly]) -> Anomaly:
+    """The next version of an anomaly."""
+    merged = anomalies.merge(hits if stored is None else [stored, *hits])
+    return msgspec.structs.replace(merged, version=merged.version + 1)
+
+
+def announcement(anomaly: Anomaly) -> Outgoing:
+    """The outbox message of an anomaly's version, keyed by its subject."""
+    key = f"{anomaly.tenant_id}:{anomaly.subject_kind}:{anomaly.subject}"
+    return Outgoing(anomaly.tenant_id, ANOMALIES, key, anomalies.encode(anomaly))
+
+
+def see(state: UserState, event: LoginEvent, assessment: Assessment) -> None:
+    """What stands beside a profile in plain columns: the newest name and id, last seen, the highest decayed risk."""
+    if event.time >= state.last_seen:
+        state.last_seen = event.time
+        state.name = event.user.name or state.name
+        state.user_id = event.user.id or state.user_id
+    if assessment.score > 0:
+        state.risk = max(state.risk, log2(assessment.score) + event.time / RISK_HALF_LIFE)
+
+
+def too_old(record: EventRecord) -> RejectRecord:
+    """The reject of an event from before the retention."""
+    event = record.event
+    return RejectRecord(
+        id=f"old-{event.event_id}",
+        tenant_id=event.tenant_id,
+        source=event.source,
+        reason="too_old",
+        detail=f"the event is of {isoformat(event.time)}, older than the retention keeps",
+        raw=record.raw[: records.MAX_DEAD_LETTER],
+        size=len(record.raw),
+        sha256="",
+        received=record.received,
+        origin=record.origin,
+    )

@@ -1,0 +1,54 @@
+"""From a log record to what it is, and whether it is here that it belongs."""
+
+from collections.abc import Callable
+from hashlib import sha256
+
+import msgspec
+
+from gatewatch.core import records
+from gatewatch.core.partitioning import partition_of
+from gatewatch.core.records import MAX_DEAD_LETTER, EventRecord, Record, RejectRecord
+from gatewatch.ports import Claim, LogRecord
+
+#: Reads a foreign producer's JSON: (value, key, deterministic id, received µs) -> record.
+ReadForeign = Callable[[bytes, str, str, int], EventRecord | RejectRecord]
+
+#: The tenant of a record whose own cannot be told.
+UNKNOWN_TENANT = "default"
+
+
+def decode(found: LogRecord, claim: Claim, received: int, foreign: ReadForeign) -> Record:
+    """The record; what cannot be read becomes a reject with a deterministic id, never an exception."""
+    id = f"{claim.topic}-{claim.part}-{found.offset}"
+    if found.value[:1] in (b"{", b"["):
+        return foreign(found.value, found.key, id, received)
+    try:
+        return records.decode(found.value)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        return undecodable(found, id, received, str(error))
+
+
+def undecodable(found: LogRecord, id: str, received: int, detail: str) -> RejectRecord:
+    """The reject that stands for bytes nobody can read."""
+    tenant, colon, _ = found.key.partition(":")
+    return RejectRecord(
+        id=id,
+        tenant_id=tenant if colon and tenant else UNKNOWN_TENANT,
+        source="log",
+        reason="undecodable",
+        detail=f"not a record: {detail[:200]}",
+        raw=found.value[:MAX_DEAD_LETTER],
+        size=len(found.value),
+        sha256=sha256(found.value).hexdigest(),
+        received=received,
+    )
+
+
+def belongs_elsewhere(record: Record, claim: Claim) -> bool:
+    """Whether the record's key maps to another partition (a foreign producer, or the topic was grown).
+
+    What cannot be read has no key to go by: it is stored where it lies.
+    """
+    if isinstance(record, RejectRecord):
+        return False
+    return partition_of(record.key, claim.partitions) != claim.part

@@ -1,0 +1,134 @@
+"""What the owner of a partition keeps in memory between batches. A claim starts with none of it."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from gatewatch.core.context import EMPTY, Context, SourceNumbers
+from gatewatch.core.events import LoginEvent, prefix_of
+from gatewatch.core.sources import Share, numbers_at
+from gatewatch.core.times import DAY
+from gatewatch.ports import Claim, OpenFinding, PartitionStore, SourceKey, SourceView, TenantKey, UserState
+from gatewatch.services.frequencies import TenantFrequencies
+from gatewatch.services.source_cache import MAX_KNOWN, SourceCache
+
+#: The most users whose state stays in memory between batches, per partition.
+MAX_USERS = 50_000
+#: The most tenants whose frequencies stay in memory, per partition.
+MAX_TENANTS = 64
+
+
+#: How long after a slot begins a success from the source may explain its failures (µs).
+EXPLAINED_AFTER = 2 * DAY
+
+
+class Partition:
+    """A claimed partition: where it stands and its caches."""
+
+    def __init__(self, claim: Claim, store: PartitionStore) -> None:
+        self.claim = claim
+        self.users: dict[TenantKey, UserState | None] = {}
+        self.sources = SourceCache(store.sources_known(claim.part, MAX_KNOWN))
+        self._frequencies: dict[str, TenantFrequencies] = {}
+
+    def load_users(self, keys: Collection[TenantKey], store: PartitionStore) -> None:
+        """Have the state of these users in memory; None stands for a user without a row."""
+        missing = [key for key in keys if key not in self.users]
+        if missing:
+            found = store.users(missing)
+            for key in missing:
+                self.users[key] = found.get(key)
+
+    def frequencies(self, tenant_id: str, store: PartitionStore) -> TenantFrequencies:
+        """The tenant's counts, loaded when first asked for."""
+        found = self._frequencies.get(tenant_id)
+        if found is None:
+            found = self._frequencies[tenant_id] = TenantFrequencies()
+            found.load(self.claim.part, store.value_counts(tenant_id), store.value_sketches(tenant_id))
+        return found
+
+    def merge_frequencies(self, store: PartitionStore) -> None:
+        """Take the other partitions' counts anew (once a minute)."""
+        for tenant_id, found in self._frequencies.items():
+            found.merge(self.claim.part, store.value_counts(tenant_id), store.value_sketches(tenant_id))
+
+    def take_dirty_frequencies(
+        self,
+    ) -> tuple[dict[tuple[str, str, str], int], dict[tuple[str, str, int], bytes]]:
+        """What a batch changed in its tenants' counts: rows and chunks by tenant, attribute and value or chunk."""
+        rows: dict[tuple[str, str, str], int] = {}
+        sketches: dict[tuple[str, str, int], bytes] = {}
+        for tenant_id, found in self._frequencies.items():
+            counts, chunks = found.take_dirty()
+            rows |= {(tenant_id, *key): n for key, n in counts.items()}
+            sketches |= {(tenant_id, *key): data for key, data in chunks.items()}
+        return rows, sketches
+
+    def shrink(self) -> None:
+        """Keep memory bounded after a batch is stored: what was loaded longest ago goes first."""
+        for key in list(self.users)[: max(0, len(self.users) - MAX_USERS)]:
+            del self.users[key]
+        for tenant_id in list(self._frequencies)[: max(0, len(self._frequencies) - MAX_TENANTS)]:
+            del self._frequencies[tenant_id]
+        self.sources.shrink()
+
+
+class Surroundings:
+    """What a batch's events are seen in: own shares where this process owns the partition, else the stored views."""
+
+    def __init__(
+        self, own: Partition, others: Iterable[Partition], views: Mapping[SourceKey, SourceView]
+    ) -> None:
+        self._own = own.sources
+        self._owned = {p.claim.part: p.sources for p in others if p is not own}
+        self._part = own.claim.part
+        self._views = views
+        self._elsewhere: dict[SourceKey, list[Share]] = {}
+
+    def numbers(self, key: SourceKey, time: int) -> SourceNumbers:
+        """A source as of an event's time."""
+        shares = self._elsewhere.get(key)
+        if shares is None:
+            shares = self._elsewhere[key] = self._shares_elsewhere(key)
+        own = self._own.share(key)
+        view = self._views.get(key)
+        if own is None and not shares and view is None:
+            return EMPTY.ip
+        finding = strongest(view.findings, time) if view is not None and view.findings else ""
+        return numbers_at([own, *shares] if own is not None else shares, time, finding)
+
+    def _shares_elsewhere(self, key: SourceKey) -> list[Share]:
+        shares = [share for cache in self._owned.values() if (share := cache.share(key)) is not None]
+        view = self._views.get(key)
+        if view is not None:
+            for part, share in view.shares.items():
+                cached = part in self._owned and self._owned[part].share(key) is not None
+                if part != self._part and not cached:
+                    shares.append(share)
+        return shares
+
+    def open_findings(self, key: SourceKey, time: int) -> list[OpenFinding]:
+        """The findings open on a source that a success at this time bears on: it explains failures, or is doubted."""
+        view = self._views.get(key)
+        if view is None:
+            return []
+        return [f for f in view.findings if f.since <= time <= max(f.until, f.slot + EXPLAINED_AFTER)]
+
+    def context(
+        self, event: LoginEvent, policy: int, frequencies: TenantFrequencies | None, values: tuple[str, ...]
+    ) -> Context:
+        """The context of an event: what its user's owner cannot know alone."""
+        tenant, time = event.tenant_id, event.time
+        asn = str(event.asn.number) if event.asn is not None and event.asn.number else ""
+        return Context(
+            policy,
+            self.numbers((tenant, "ip", event.ip), time) if event.ip else EMPTY.ip,
+            self.numbers((tenant, "prefix", prefix_of(event.ip)), time) if event.ip else EMPTY.ip,
+            self.numbers((tenant, "asn", asn), time) if asn else EMPTY.ip,
+            self.numbers((tenant, "tenant", ""), time),
+            frequencies.of(values) if frequencies is not None else EMPTY.frequencies,
+        )
+
+
+def strongest(findings: Collection[OpenFinding], time: int) -> str:
+    """The detector of a finding under way at a time; of several the one that began first (ties by name)."""
+    under_way = [(f.first, f.detector) for f in findings if f.first <= time <= f.until]
+    return min(under_way)[1] if under_way else ""

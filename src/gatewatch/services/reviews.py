@@ -1,0 +1,266 @@
+"""The review of sources: reconciles what is open with all findings of a source, over every window position.
+
+A review looks at whole slots (UTC days). Whatever order failures came in, the same failures and successes give the same
+findings; a finding that lost a bucket is frozen: it may be raised, never lowered or withdrawn.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from gatewatch.core import anomalies, records, sources
+from gatewatch.core.anomalies import SLOT, Anomaly
+from gatewatch.core.engine import Engine
+from gatewatch.core.policy import Policy
+from gatewatch.core.records import ControlRecord
+from gatewatch.core.signals import Finding
+from gatewatch.core.sketches import keyed_hash
+from gatewatch.core.sources import BUCKET, DAY_BUCKETS, Buckets, Share
+from gatewatch.core.times import HOUR
+from gatewatch.ports import (
+    LOGINS,
+    Clock,
+    OpenFinding,
+    Outgoing,
+    PartitionStore,
+    QueueRow,
+    ReviewBatch,
+    SourceKey,
+    SourceView,
+    Success,
+    Tenant,
+    Touch,
+)
+from gatewatch.services.batches import announcement
+from gatewatch.services.partition import EXPLAINED_AFTER, Partition
+
+#: The queue's parts that are no partition: "look again later" and "a policy changed".
+AGAIN = -1
+POLICY = -2
+#: Slices a view keeps behind its newest bucket.
+VIEW_SPAN = 2 * DAY_BUCKETS
+#: The most open findings a view names.
+MAX_FINDINGS = 32
+#: The most successes of a source that one review reads.
+MAX_SUCCESSES = 10_000
+
+_DAYS = SLOT // BUCKET
+
+
+class Reviewer(msgspec.Struct, frozen=True):
+    """Makes reviews. A source with open findings is looked at again until it was quiet for `quiet_after` µs (longer
+    than any transaction may live), so that a success in flight during a review is found.
+    """
+
+    store: PartitionStore
+    engine: Engine
+    clock: Clock
+    quiet_after: int
+
+    def make(self, partition: Partition, rows: list[QueueRow]) -> ReviewBatch:
+        """Review every source in `rows` (all of this partition's owner)."""
+        touched = _ranges(rows)
+        tenants = self.store.tenants({key[0] for key in touched})
+        loaded = self.store.united_buckets({key: self._span(key, touch) for key, touch in touched.items()})
+        stored = self.store.views(list(touched))
+        batch = ReviewBatch(partition.claim, rows, {}, [], [], [], {})
+        for key, touch in touched.items():
+            shares = loaded.get(key, {})
+            view = stored.get(key) or SourceView({})
+            _refresh(view, shares)
+            if self._has_detectors(key):
+                _SourceReview(self, batch, key, tenants[key[0]], shares, view).run(touch)
+            batch.views[key] = view
+        self._look_again(batch, rows, touched)
+        return batch
+
+    def _has_detectors(self, key: SourceKey) -> bool:
+        return any(key[1] in detector.kinds for detector in self.engine.sources)
+
+    def _span(self, key: SourceKey, touch: Touch) -> tuple[int, int]:
+        """The buckets to read: what changed, for findings every window of every slot that can hold it."""
+        if not self._has_detectors(key):
+            return touch.lo, touch.hi
+        slots = slots_of(touch)
+        return slots[0] // BUCKET, slots[-1] // BUCKET + 2 * _DAYS - 1
+
+    def _look_again(
+        self, batch: ReviewBatch, rows: list[QueueRow], touched: Mapping[SourceKey, Touch]
+    ) -> None:
+        now = self.clock.now()
+        changed = {row.key: now for row in rows if row.part != AGAIN}
+        for row in rows:
+            seen = changed.get(row.key, row.upto)
+            if batch.views[row.key].findings and now - seen < self.quiet_after:
+                batch.again[row.key] = (touched[row.key], seen)
+
+
+def _ranges(rows: Iterable[QueueRow]) -> dict[SourceKey, Touch]:
+    touched: dict[SourceKey, Touch] = {}
+    for row in rows:
+        touch = touched.setdefault(row.key, Touch(row.lo, row.hi))
+        touch.lo, touch.hi = min(touch.lo, row.lo), max(touch.hi, row.hi)
+    return touched
+
+
+def slots_of(touch: Touch) -> list[int]:
+    """The slots whose findings a changed range of buckets can alter: a window of at most a day may begin before it."""
+    first = (touch.lo - DAY_BUCKETS) * BUCKET // SLOT
+    last = touch.hi * BUCKET // SLOT
+    return [slot * SLOT for slot in range(first, last + 1)]
+
+
+def _refresh(view: SourceView, shares: Mapping[int, Buckets]) -> None:
+    for part, buckets in shares.items():
+        share = view.shares.setdefault(part, Share())
+        for index, bucket in buckets.items():
+            share.put(index, sources.slice_of(bucket))
+        oldest = max(share.slices, default=0) - VIEW_SPAN
+        if any(index < oldest for index in share.slices):
+            view.shares[part] = Share({i: s for i, s in share.slices.items() if i >= oldest})
+
+
+class _SourceReview:
+    """One source under review."""
+
+    def __init__(
+        self,
+        reviewer: Reviewer,
+        batch: ReviewBatch,
+        key: SourceKey,
+        tenant: Tenant,
+        shares: Mapping[int, Buckets],
+        view: SourceView,
+    ) -> None:
+        self.store, self.engine, self.clock = reviewer.store, reviewer.engine, reviewer.clock
+        self.batch, self.key, self.tenant, self.view = batch, key, tenant, view
+        self.buckets = sources.unite(shares.values())
+
+    def run(self, touch: Touch) -> None:
+        """Reconcile every slot that the change can have altered."""
+        slots = slots_of(touch)
+        stored: dict[int, dict[str, Anomaly]] = {slot: {} for slot in slots}
+        for anomaly in self.store.findings({self.key: (slots[0], slots[-1])}).get(self.key, []):
+            stored[anomaly.slot][anomaly.detector] = anomaly
+        for slot in slots:
+            found = find(self.store, self.engine, self.tenant, self.key, self.buckets, slot)
+            self._reconcile(slot, stored[slot], {f.detector: f for f in found})
+
+    def _reconcile(self, slot: int, stored: Mapping[str, Anomaly], found: Mapping[str, Finding]) -> None:
+        tenant_id, policy = self.key[0], self.tenant.policy
+        still_open: list[Anomaly] = []
+        for detector in sorted(stored.keys() | found.keys()):
+            new = anomalies.of_finding(tenant_id, found[detector], policy) if detector in found else None
+            merged = reconcile(stored.get(detector), new, self._support)
+            if merged is None:
+                continue
+            if _changed(stored.get(detector), merged):
+                merged = msgspec.structs.replace(merged, version=merged.version + 1)
+                self.batch.anomalies.append(merged)
+                self.batch.outgoing.append(announcement(merged))
+            if merged.state == "open":
+                still_open.append(merged)
+        self._show(slot, still_open)
+
+    def _support(self, lo: int, hi: int) -> int:
+        return sum(bucket.failures for index, bucket in self.buckets.items() if lo <= index <= hi)
+
+    def _show(self, slot: int, found: list[Anomaly]) -> None:
+        """Name the open findings in the view, and send the successes they cast doubt on to their users' owners."""
+        policy = self.tenant.policy
+        kept = [f for f in self.view.findings if f.slot != slot]
+        shown = [_open_finding(a, policy) for a in found]
+        self.view.findings = tuple(sorted(kept + shown, key=lambda f: (f.slot, f.detector))[-MAX_FINDINGS:])
+        for anomaly, finding in zip(found, shown, strict=True):
+            self._doubt(anomaly, finding)
+
+    def _doubt(self, anomaly: Anomaly, finding: OpenFinding) -> None:
+        successes = self.store.successes(self.key, finding.first, finding.until, MAX_SUCCESSES)
+        fresh = [s for s in successes if not s.user_key.startswith("@ip:")]
+        if not fresh:
+            return
+        doubted = self.store.doubted(self.key[0], anomaly.id)
+        for success in fresh:
+            if success.event_id not in doubted:
+                self.batch.doubts.append((self.key[0], anomaly.id, success.event_id))
+                self.batch.outgoing.append(self._control(anomaly, success))
+
+    def _control(self, anomaly: Anomaly, success: Success) -> Outgoing:
+        evidence = {
+            **anomaly.evidence,
+            "detector": anomaly.detector,
+            "subject": anomaly.subject,
+            "subject_kind": anomaly.subject_kind,
+            "first": anomaly.first_seen,
+            "last": anomaly.last_seen,
+        }
+        control = ControlRecord(
+            id=f"doubt-{anomaly.id}-{success.event_id}",
+            tenant_id=self.key[0],
+            user_key=success.user_key,
+            kind="doubt",
+            time=success.time,
+            event_id=success.event_id,
+            event_time=success.time,
+            finding=anomaly.id,
+            evidence=msgspec.Raw(msgspec.json.encode(evidence)),
+            received=self.clock.now(),
+        )
+        return Outgoing(self.key[0], LOGINS, control.key, records.encode(control))
+
+
+def find(
+    store: PartitionStore, engine: Engine, tenant: Tenant, key: SourceKey, buckets: Buckets, slot: int
+) -> list[Finding]:
+    """All findings on a source in a slot. Who also got in from there explains a few failures of their own; only
+    where there is something to explain are they read.
+    """
+    first = slot // BUCKET
+    within = {i: b for i, b in buckets.items() if first <= i < first + 2 * _DAYS}
+    subject, policy = key[1:], tenant.policy
+    candidates = [f for f in engine.review(subject, within, frozenset(), policy) if f.slot == slot]
+    if not candidates:
+        return []
+    users = store.succeeding_users(key, slot - policy.explained_before, slot + EXPLAINED_AFTER, MAX_SUCCESSES)
+    if not users:
+        return candidates
+    explained = frozenset(keyed_hash(tenant.salt, user) for user in users)
+    return [f for f in engine.review(subject, within, explained, policy) if f.slot == slot]
+
+
+def reconcile(
+    stored: Anomaly | None, new: Anomaly | None, support: Callable[[int, int], int]
+) -> Anomaly | None:
+    """What becomes of a stored finding (its version not yet raised); None where there is nothing to store."""
+    if stored is None:
+        return new
+    if stored.frozen or (stored.state == "open" and support(stored.lo, stored.hi) < stored.support):
+        return _raise(stored, new)
+    if new is None:
+        return msgspec.structs.replace(stored, state="withdrawn")
+    return msgspec.structs.replace(new, version=stored.version)
+
+
+def _changed(stored: Anomaly | None, merged: Anomaly) -> bool:
+    return stored is None or anomalies.encode(stored) != anomalies.encode(merged)
+
+
+def _raise(stored: Anomaly, new: Anomaly | None) -> Anomaly:
+    if new is None or (new.score, new.support) <= (stored.score, stored.support):
+        return msgspec.structs.replace(stored, frozen=True)
+    return msgspec.structs.replace(
+        new, frozen=True, first_seen=min(stored.first_seen, new.first_seen), version=stored.version
+    )
+
+
+def _open_finding(anomaly: Anomaly, policy: Policy) -> OpenFinding:
+    settings = getattr(policy, anomaly.detector, None)
+    window: int = getattr(settings, "window", HOUR)
+    return OpenFinding(
+        anomaly.id,
+        anomaly.detector,
+        anomaly.slot,
+        anomaly.slot - policy.explained_before,
+        anomaly.first_seen,
+        anomaly.last_seen + window,
+    )

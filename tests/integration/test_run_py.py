@@ -1,0 +1,243 @@
+"""run.py and what it stands on, as far as it goes without fetching anything."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import gatewatch
+from tests.support.servers import ROOT
+
+LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-boot.lock"]
+
+#: Stands for the uv of a set-up: it makes an environment whose python is ours and notes what it was asked.
+FAKE_UV = """#!/bin/sh
+echo "$*" >> "{notes}"
+case "$1" in
+--version) echo "uv {version}";;
+venv) for last; do :; done; mkdir -p "$last/bin"
+  ln -s "{python}" "$last/bin/python"
+  printf '#!/bin/sh\\necho "gatewatch $*"\\nexit 7\\n' > "$last/bin/gatewatch"; chmod +x "$last/bin/gatewatch";;
+esac
+{extra}
+"""
+
+
+class Checkout:
+    """A copy of what run.py reads, with a uv that fetches nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "checkout"
+        self.notes = folder / "asked"
+        self.bin = folder / "bin"
+        self.folder.mkdir()
+        self.bin.mkdir()
+        for name in ["run.py", "pyproject.toml", *LOCKS]:
+            shutil.copy(ROOT / name, self.folder / name)
+        self.provide_uv()
+
+    def provide_uv(self, extra: str = "exit 0") -> None:
+        """Put a uv of the pinned version on PATH."""
+        version = (ROOT / "requirements-boot.lock").read_text().split("uv==")[1].split()[0]
+        uv = self.bin / "uv"
+        uv.write_text(FAKE_UV.format(notes=self.notes, version=version, python=sys.executable, extra=extra))
+        uv.chmod(0o755)
+
+    def run(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """Run run.py to its end."""
+        command = [sys.executable, str(self.folder / "run.py"), *args]
+        return subprocess.run(command, capture_output=True, text=True, env=self.environment, check=False)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of each run: ours, with the uv that fetches nothing."""
+        return {**os.environ, "PATH": f"{self.bin}:/usr/bin:/bin"}
+
+    def asked(self) -> list[str]:
+        """Give what uv was asked so far, and forget it."""
+        lines = self.notes.read_text().splitlines() if self.notes.exists() else []
+        self.notes.unlink(missing_ok=True)
+        return [" ".join(line.split()[:2]) for line in lines if line != "--version"]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A checkout that was never set up."""
+    return Checkout(tmp_path)
+
+
+EVERYTHING = ["venv --no-project", "pip sync", "pip install"]
+
+
+class TestSetUp:
+    def test_sets_up_once(self, checkout: Checkout) -> None:
+        """The first run makes the environment, the second one finds it ready."""
+        assert checkout.run("setup").returncode == 0
+        assert checkout.asked() == EVERYTHING
+        assert checkout.run("setup").returncode == 0
+        assert checkout.asked() == []
+
+    def test_development_covers_a_run(self, checkout: Checkout) -> None:
+        """A run after development needs nothing more; development after a run only adds what is missing."""
+        checkout.run("setup")
+        checkout.asked()
+        checkout.run("setup", "--dev")
+        assert checkout.asked() == ["pip sync", "pip install"]
+        checkout.run("setup")
+        assert checkout.asked() == []
+
+    def test_a_changed_lock_is_installed(self, checkout: Checkout) -> None:
+        """A lock file that changed is brought in, without making the environment anew."""
+        checkout.run("setup")
+        checkout.asked()
+        with (checkout.folder / "requirements.lock").open("a") as file:
+            file.write("# changed\n")
+        checkout.run("setup")
+        assert checkout.asked() == ["pip sync", "pip install"]
+
+    def test_a_half_done_set_up_is_made_anew(self, checkout: Checkout) -> None:
+        """After a step that failed the next run starts from an empty environment, and the error is one line."""
+        checkout.provide_uv('[ "$2" = sync ] && { echo "error: disk is full" >&2; exit 2; }; exit 0')
+        failed = checkout.run("setup")
+        assert failed.returncode == 1
+        assert "disk is full" in failed.stderr.splitlines()[-1]
+        half = checkout.folder / ".local" / "env" / "half"
+        half.touch()
+        checkout.asked()
+        checkout.provide_uv()
+        assert checkout.run("setup").returncode == 0
+        assert checkout.asked() == EVERYTHING
+        assert not half.exists()
+
+    @pytest.mark.parametrize(
+        ("said", "told"),
+        [
+            ("error: Failed to fetch: dns error", "the package index cannot be reached"),
+            ("error: Hash mismatch for rich", "differs from what the lock file promises"),
+            ("", "it said nothing"),
+        ],
+    )
+    def test_trouble_is_one_line(self, checkout: Checkout, said: str, told: str) -> None:
+        """What stands in the way is told in one line that says where the details are."""
+        checkout.provide_uv(f'[ "$2" = sync ] && {{ echo "{said}"; exit 2; }}; exit 0')
+        failed = checkout.run("setup")
+        assert told in failed.stderr.splitlines()[-1]
+        assert "setup.log" in failed.stderr.splitlines()[-1]
+        assert "Traceback" not in failed.stderr
+
+    def test_a_checkout_that_moved(self, checkout: Checkout, tmp_path: Path) -> None:
+        """A checkout that lies elsewhere now gets a new environment: the old one names the old place."""
+        checkout.run("setup")
+        checkout.asked()
+        checkout.folder = checkout.folder.rename(tmp_path / "moved")
+        checkout.run("setup")
+        assert checkout.asked() == EVERYTHING
+
+    def test_waits_for_another_set_up(self, checkout: Checkout) -> None:
+        """Of two runs at once one sets up and the other says that it waits, then finds it done."""
+        local = checkout.folder / ".local"
+        local.mkdir()
+        with (local / "setup.lock").open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            command = [sys.executable, str(checkout.folder / "run.py"), "setup"]
+            waiting = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=checkout.environment)
+            assert waiting.stderr is not None
+            assert "another set-up of this checkout is running" in waiting.stderr.readline()
+            fcntl.flock(held, fcntl.LOCK_UN)
+            waiting.communicate()
+        assert waiting.returncode == 0
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("args", "command"),
+        [
+            ([], "gatewatch demo"),
+            (["--", "--seconds", "20"], "gatewatch demo --seconds 20"),
+            (["--seconds", "20"], "gatewatch demo --seconds 20"),
+            (["demo", "--seconds", "20"], "gatewatch demo --seconds 20"),
+            (["anomalies", "--json"], "gatewatch anomalies --json"),
+            (["gatewatch", "test"], "gatewatch test"),
+        ],
+    )
+    def test_other_words_are_gatewatchs(self, checkout: Checkout, args: list[str], command: str) -> None:
+        """A word that is not run.py's own goes to gatewatch, whose exit code is the run's."""
+        done = checkout.run(*args)
+        assert (done.stdout.strip(), done.returncode) == (command, 7)
+
+    def test_help_needs_no_set_up(self, checkout: Checkout) -> None:
+        """--help names every word and sets nothing up."""
+        done = checkout.run("--help")
+        assert done.returncode == 0
+        assert all(
+            f"run.py {word}" in done.stdout for word in ("demo", "test", "lint", "bench", "faults", "setup")
+        )
+        assert not (checkout.folder / ".local").exists()
+
+
+class TestLockFiles:
+    @pytest.mark.parametrize("name", LOCKS)
+    def test_name_no_host(self, name: str) -> None:
+        """A lock file names packages and hashes, never a place to fetch them from."""
+        text = (ROOT / name).read_text()
+        assert "://" not in text
+        assert not re.search(
+            r"^\s*-", re.sub(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$", "", text, flags=re.M), re.M
+        )
+
+    def test_development_has_the_same_versions(self) -> None:
+        """Tests run against the versions that a user gets."""
+        run, dev = (set(re.findall(r"^[\w.-]+==\S+", (ROOT / name).read_text(), re.M)) for name in LOCKS[:2])
+        assert run <= dev
+
+    def test_the_version_is_one(self) -> None:
+        """The package says the version that it is installed as."""
+        assert (
+            tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+            == gatewatch.__version__
+        )
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A small checkout with a file that exceeds every budget."""
+    package = tmp_path / "src" / "package"
+    package.mkdir(parents=True)
+    (tmp_path / "tests").mkdir()
+    long = "\n".join(f"    if value == {number}: value += 1" for number in range(60))
+    (package / "long.py").write_text(f"import package.ring\ndef grow(value):\n{long}\n")
+    (package / "ring.py").write_text('"""Ring."""\nimport package.long\n' + "#\n" * 400)
+    return tmp_path
+
+
+def budgets(folder: Path) -> str:
+    """Report the budgets of a folder."""
+    script = ROOT / "scripts" / "budgets.py"
+    return subprocess.run(
+        [sys.executable, str(script), str(folder)], capture_output=True, text=True, check=True
+    ).stdout
+
+
+class TestBudgets:
+    def test_names_who_exceeds_them(self, tree: Path) -> None:
+        """The report names each function, file and ring that exceeds a budget, and is no failure."""
+        report = budgets(tree)
+        assert "src/package/long.py:2 grow: 61 lines" in report
+        assert "src/package/long.py:2 grow: 61\n" in report
+        assert "src/package/ring.py: 402 lines" in report
+        assert "package.long <-> package.ring" in report
+        assert report.count("src/package/long.py:2 grow\n") == 2
+        assert re.search(r"over  tests per code +0\.00", report)
+
+    def test_an_empty_tree_keeps_them(self, tmp_path: Path) -> None:
+        """A tree without code exceeds nothing but the share of tests."""
+        over = [line for line in budgets(tmp_path).splitlines() if line.startswith("over")]
+        assert [line.split()[1] for line in over] == ["tests"]
