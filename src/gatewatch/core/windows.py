@@ -257,7 +257,7 @@ class Tally:
         if not excused or not self._level:
             return self.support - excused
         kept = sum(self._others.tries.values()) + sum(self._own.tries.values())
-        return unexplained(self.support, excused, kept, self._level)
+        return unexplained(self.support, excused, kept, self._level, self._series.most_explained)
 
     @property
     def users(self) -> int:
@@ -282,8 +282,13 @@ class Tally:
 
     @property
     def unknown(self) -> int:
-        """Distinct names that do not exist at the source."""
+        """Distinct names that do not exist at the source (an estimate where the window is sampled)."""
         return len(self._unknown) << self._level
+
+    @property
+    def sure_unknown(self) -> int:
+        """At least so many, as for `sure_users`."""
+        return sure(self.unknown, self._level)
 
     def numbers(self) -> Numbers:
         """The window in full. `most` takes a pass over its users."""
@@ -307,13 +312,15 @@ def sure(estimate: int, level: int) -> int:
     return estimate - 2 * isqrt(estimate * ((1 << level) - 1)) if level else estimate
 
 
-def unexplained(whole: int, excused: int, kept: int, level: int) -> int:
-    """How many of `whole` failures are not excused, where `kept` of them have a kept user and `excused` an excused one.
+def unexplained(whole: int, excused: int, kept: int, level: int, per_user: int) -> int:
+    """How many of `whole` failures are sure not to be excused, where the sample kept `kept` and excused `excused`.
 
-    The kept users' share; but excused users stand for at most half as much again as the
-    sample says (it errs by a tenth), so that one busy user whose hash was dropped cannot pass for theirs.
+    The share of the sample that is not excused, less twice its standard error where each user has `per_user` tries:
+    one stranger in a sample must not stand for a crowd. But excused users stand for at most half as much again as
+    the sample says (it errs by a tenth), so that one busy user whose hash was dropped cannot pass for theirs.
     """
-    share = whole * (kept - excused) // kept
+    rest = kept - excused
+    share = whole * max(0, rest - 2 * isqrt(rest * per_user)) // kept
     return max(share, whole - (3 * excused << level) // 2)
 
 

@@ -32,7 +32,7 @@ class AccountEnumeration:
         settings = policy.account_enumeration
 
         def excess(tally: Tally) -> float:
-            return tally.unknown / settings.unknown
+            return tally.sure_unknown / settings.unknown
 
         series = series_of(subject, buckets, explained, policy, settings.unknown)
         if series is None:
