@@ -24,6 +24,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -185,7 +186,16 @@ def uv_environment() -> dict[str, str]:
     }.items():
         if ours in settings:
             env.setdefault(theirs, " ".join(settings[ours].split()))
+    if not home_is_ours():
+        env.setdefault("UV_CACHE_DIR", str(LOCAL / "cache"))
     return env
+
+
+def home_is_ours() -> bool:
+    """Tell whether uv can keep its cache where it would; a service account often has no home."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    there = next(folder for folder in [cache, *cache.parents] if folder.exists())
+    return os.access(there, os.W_OK)
 
 
 def pip_settings() -> dict[str, str]:
@@ -359,6 +369,7 @@ def start() -> int:
     if sys.version_info < OLDEST_PYTHON:
         say(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]} ({sys.executable})")
         return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends a step as Ctrl-C does; an exec undoes it
     try:
         return main(sys.argv[1:])
     except SetupError as error:

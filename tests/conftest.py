@@ -31,11 +31,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[DatabaseServer]:
+def postgres(templates: dict[str, str]) -> Iterator[DatabaseServer]:
     """One server per run: yours, or an embedded one that forgets everything."""
     yours = os.environ.get("GATEWATCH_TEST_DATABASE_URL")
     with running() if not yours else contextlib.nullcontext(DatabaseServer(yours, yours)) as server:
         yield server
+        # On a server of yours nothing is left behind.
+        if server.conninfo in templates:
+            server.drop(templates[server.conninfo])
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +80,11 @@ def migrated_template(server: DatabaseServer) -> str:
     from gatewatch.adapters.postgres.migrations import migrate
 
     name = f"template_{uuid4().hex[:12]}"
-    migrate(server.create(name))
+    try:
+        migrate(server.create(name))
+    except BaseException:
+        server.drop(name)
+        raise
     return name
 
 

@@ -18,6 +18,7 @@ from gatewatch.core.profiles import Profile
 from gatewatch.core.records import ControlRecord, EventRecord, RejectRecord
 from gatewatch.core.signals import Assessment
 from gatewatch.core.sources import Buckets, Share
+from gatewatch.core.times import MINUTE
 
 LOGINS = "gatewatch.logins"
 ANOMALIES = "gatewatch.anomalies"
@@ -192,8 +193,8 @@ class Tally(msgspec.Struct):
 
 
 class Batch(msgspec.Struct):
-    """Everything one transaction stores. `now` is when it was made (µs); source buckets that were last written before
-    `delete_before` may go.
+    """Everything one transaction stores. `now` is when it was made (µs), kept with source buckets to a `grain`; those
+    last written before `delete_before` may go.
     """
 
     claim: Claim
@@ -204,6 +205,7 @@ class Batch(msgspec.Struct):
     conflicts: list[Conflict] = []
     users: dict[TenantKey, UserState] = {}
     now: int = 0
+    grain: int = MINUTE
     buckets: dict[BucketKey, bytes] = {}
     counts: dict[tuple[str, str, str], int] = {}
     sketches: dict[tuple[str, str, int], bytes] = {}
@@ -249,6 +251,10 @@ class Success(NamedTuple):
 
 class PartitionStore(Protocol):
     """The store as the owner of partitions sees it."""
+
+    def backlog(self, claims: Collection[Claim]) -> set[int]:
+        """The partitions among these that have something to read."""
+        ...
 
     def read(self, claim: Claim, limit: int) -> list[LogRecord]:
         """The next records from `claim.next_offset` on; offsets may jump where the log lost a range."""
@@ -336,4 +342,24 @@ class PartitionStore(Protocol):
 
     def commit_review(self, batch: ReviewBatch) -> None:
         """Store a review in one transaction under the same compare-and-swap."""
+        ...
+
+
+class OutboxMessage(NamedTuple):
+    """A message of the outbox with its place in it."""
+
+    part: int
+    seq: int
+    message: Outgoing
+
+
+class OutboxReader(Protocol):
+    """The outbox as the relay sees it."""
+
+    def unrelayed(self, limit: int) -> Sequence[OutboxMessage]:
+        """The next messages of each partition, by (part, seq), at most `limit` of each."""
+        ...
+
+    def relayed(self, positions: Mapping[int, int]) -> None:
+        """Remember how far each partition was relayed; a position never goes back."""
         ...

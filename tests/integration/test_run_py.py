@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -154,6 +155,26 @@ class TestSetUp:
             fcntl.flock(held, fcntl.LOCK_UN)
             waiting.communicate()
         assert waiting.returncode == 0
+
+    @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    def test_a_signal_ends_the_step_too(
+        self, checkout: Checkout, number: signal.Signals, status: int
+    ) -> None:
+        """Ctrl-C and SIGTERM end the step that runs, and the next run takes it up again."""
+        os.mkfifo(checkout.bin / "reached")
+        checkout.provide_uv(
+            f'[ "$2" = sync ] && {{ echo $$ > "{checkout.bin}/reached"; exec tail -f /dev/null; }}; exit 0'
+        )
+        command = [sys.executable, str(checkout.folder / "run.py"), "setup"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, env=checkout.environment) as run:
+            step = int((checkout.bin / "reached").read_text())
+            run.send_signal(number)
+            run.communicate()
+        assert run.returncode == status
+        with pytest.raises(ProcessLookupError):
+            os.kill(step, 0)
+        checkout.provide_uv()
+        assert checkout.run("setup").returncode == 0
 
 
 class TestWords:

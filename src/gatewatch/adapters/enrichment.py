@@ -28,16 +28,20 @@ class Enricher:
 
     def enrich(self, event: LoginEvent) -> LoginEvent:
         """The event with what is known of its address and its client; flagged `no_geo` where no place is known."""
-        geo, asn = event.geo, event.asn
-        if self._geo is not None and (geo is None or asn is None) and event.ip:
-            place = self._geo.lookup(event.ip)
-            geo, asn = geo or place.geo, asn or place.asn
+        geo, asn = self._place(event)
         ua = self._client(event.ua)
-        if geo is not None:
-            if geo is event.geo and asn is event.asn and ua is event.ua:
-                return event
-            return _replace(event, geo=geo, asn=asn, ua=ua)
-        return self._placeless(event, asn, ua)
+        if geo is None:
+            return self._placeless(event, asn, ua)
+        if geo is event.geo and asn is event.asn and ua is event.ua:
+            return event
+        return _replace(event, geo=geo, asn=asn, ua=ua)
+
+    def _place(self, event: LoginEvent) -> Place:
+        geo, asn = event.geo, event.asn
+        if self._geo is None or not event.ip or (geo is not None and asn is not None):
+            return Place(geo, asn)
+        found = self._geo.lookup(event.ip)
+        return Place(geo or found.geo, asn or found.asn)
 
     def _client(self, ua: UserAgent | None) -> UserAgent | None:
         if ua is None or not ua.raw or ua.browser or ua.os or ua.device:

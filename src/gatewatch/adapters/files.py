@@ -51,7 +51,8 @@ class LogFile:
 
     `identity` is the hash of its first line that is not blank, known at once; `total` its size on disk in bytes, None
     where it has none; `consumed` how many of these were read; `ends_mid_line`, after the last line, whether it had no
-    end. `progress(consumed, total)` is called after each chunk. Raises `InputProblem`, on opening and while reading.
+    end. `progress(consumed, total)` is called every 64 KiB and at the end. Raises `InputProblem`, on opening and while
+    reading.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class LogFile:
         self._limits = limits or Limits()
         self._progress = progress
         self._produced = 0
+        self._reported = 0
         self._owned = path != "-"
         self._stream = self._open(path) if self._owned else (stdin or sys.stdin.buffer)
         try:
@@ -128,7 +130,8 @@ class LogFile:
         except OSError as error:
             raise self._unreadable(error) from None
         self.consumed += len(data)
-        if self._progress is not None:
+        if self._progress is not None and (not data or self.consumed - self._reported >= CHUNK):
+            self._reported = self.consumed
             self._progress(self.consumed, self.total)
         return data
 
@@ -160,10 +163,12 @@ class LogFile:
             while not frame.eof:
                 data = data or self._more("zstd")
                 try:
-                    yield frame.decompress(data)
+                    out = frame.decompress(data)
                 except zstandard.ZstdError:
                     raise self._corrupt("zstd") from None
                 data = b""
+                # In slices, so that of a bomb's first block what is allowed is read.
+                yield from (out[start : start + CHUNK] for start in range(0, len(out), CHUNK))
             data = frame.unused_data or self._read(_ZSTD_CHUNK)
 
     def _more(self, kind: str) -> bytes:

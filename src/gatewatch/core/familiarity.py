@@ -3,11 +3,15 @@
 from math import log10
 
 from gatewatch.core import profiles
+from gatewatch.core.context import Frequencies
 from gatewatch.core.detection import Situation
-from gatewatch.core.profiles import ASN, DEVICE, IP, PREFIX
+from gatewatch.core.profiles import ASN, DEVICE, IP, PREFIX, UA
 
 #: The settled weight from which a value is known: one login of the last three months.
 KNOWN = 0.5
+#: An address with this many of the tenant's logins, and this share of them, is shared: an office, a carrier, a VPN.
+_SHARED_LOGINS = 20
+_SHARED_SHARE = 0.001
 
 
 def settled(situation: Situation, attribute: int) -> float:
@@ -39,10 +43,26 @@ def knows_device(situation: Situation) -> bool:
     return bool(situation.event.device_id) or settled(situation, ASN) >= KNOWN
 
 
-def surprise(situation: Situation, attribute: int) -> float:
-    """-log10 of the chance that this user shows a new value: p = (k - 0.8) / (n + 1), k values in n logins.
+def device_doubt(situation: Situation) -> float:
+    """What the device leaves of a suspicion: 0.5 for the user's own, 0.7 for one that looks like it, 1 otherwise.
 
-    About 2 for one value in thirty logins, 1 for a dozen values in a hundred; never below 0.3.
+    "Looks like it" is the exact user agent without an id: many people have the same.
+    """
+    if knows_device(situation):
+        return 0.5
+    return 0.7 if not situation.event.device_id and settled(situation, UA) >= KNOWN else 1.0
+
+
+def is_shared(tenant: Frequencies) -> bool:
+    """Whether many of the tenant's logins come from the event's address."""
+    return tenant.ip >= _SHARED_LOGINS and tenant.ip >= _SHARED_SHARE * tenant.total
+
+
+def surprise(situation: Situation, attribute: int, expected: float) -> float:
+    """-log10 of the chance that this user shows a new value: p = (k - 1 + `expected`) / (n + 1), k values in n logins.
+
+    `expected` is how many further values anybody is expected to have. With 0.2: 2.2 for one value in thirty logins,
+    1.0 for a dozen values in a hundred; never below 0.3.
     """
     kinds = max(1, len(situation.profile.values[attribute]))
-    return -log10(min(0.5, (kinds - 0.8) / (situation.features.total + 1.0)))
+    return -log10(min(0.5, (kinds - 1 + expected) / (situation.features.total + 1.0)))

@@ -143,7 +143,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     challenge_score: int = 50
     deny_score: int = 85
     open_strength: Share = 0.3
-    open_score: int = 50
+    open_score: int = 20
     flag_score: int = 40
     probation: Positive = 7 * DAY
     #: A source's failures by users who also get in from there are their own typing errors, up to this many tries.

@@ -149,30 +149,31 @@ def slice_of(bucket: Bucket) -> Slice:
 class Share:
     """One partition's slices of one source, with the sums of what lies before the newest bucket remembered.
 
-    Readers ask event by event; a day has 144 buckets, and only the last two change what most of them see.
+    Readers ask event by event, mostly in time order; a day has 144 buckets, so the sums slide instead of starting anew.
     """
 
-    __slots__ = ("_sums", "slices")
+    __slots__ = ("_last", "_sums", "slices")
 
     def __init__(self, slices: dict[int, Slice] | None = None) -> None:
         self.slices = slices if slices is not None else {}
-        self._sums: dict[int, tuple[int, int, int, int]] = {}
+        self._last: int | None = None
+        self._sums = [0, 0, 0, 0]
 
     def put(self, index: int, found: Slice) -> None:
         """Set the slice of a bucket."""
         self.slices[index] = found
-        if any(last > index for last in self._sums):
-            self._sums.clear()
+        if self._last is not None and index < self._last:
+            self._last = None
 
     def numbers(self, time: int) -> tuple[int, int, int, int, int]:
         """Failures in 10 minutes (exact to the minute), hour and day (to the bucket), the hour's users and unknown
         names (summed over its buckets, so an upper bound), as of an event time.
         """
-        minute = time // MINUTE
-        last, within = divmod(minute, MINUTES)
-        sums = self._sums.get(last) or self._sum(last)
+        last, within = divmod(time // MINUTE, MINUTES)
+        if last != self._last:
+            self._move(last)
+        day, hour, users, unknown = self._sums
         ten = 0
-        day, hour, users, unknown = sums
         if (current := self.slices.get(last)) is not None:
             ten = sum(current.minutes[: within + 1])
             day += current.failures
@@ -183,22 +184,34 @@ class Share:
             ten += sum(before.minutes[within:])
         return ten, hour, day, users, unknown
 
-    def _sum(self, last: int) -> tuple[int, int, int, int]:
-        day = hour = users = unknown = 0
-        for index, found in self.slices.items():
+    def _move(self, last: int) -> None:
+        """Have the sums of the day and of the hour before bucket `last`."""
+        if self._last is None or not 0 < last - self._last < DAY_BUCKETS:
+            self._start(last)
+            return
+        for index in range(self._last, last):
+            self._count(index, 1, hour=True)
+            self._count(index - HOUR_BUCKETS + 1, -1, hour=True, day=False)
+            self._count(index - DAY_BUCKETS + 1, -1, hour=False)
+        self._last = last
+
+    def _start(self, last: int) -> None:
+        self._last, self._sums = last, [0, 0, 0, 0]
+        for index in self.slices:
             if last - DAY_BUCKETS < index < last:
-                day += found.failures
-                if index > last - HOUR_BUCKETS:
-                    hour += found.failures
-                    users += found.users
-                    unknown += found.unknown
-        if len(self._sums) >= _REMEMBERED:
-            self._sums.clear()
-        sums = self._sums[last] = (day, hour, users, unknown)
-        return sums
+                self._count(index, 1, hour=index > last - HOUR_BUCKETS)
 
-
-_REMEMBERED = 8
+    def _count(self, index: int, sign: int, *, hour: bool, day: bool = True) -> None:
+        found = self.slices.get(index)
+        if found is None:
+            return
+        sums = self._sums
+        if day:
+            sums[0] += sign * found.failures
+        if hour:
+            sums[1] += sign * found.failures
+            sums[2] += sign * found.users
+            sums[3] += sign * found.unknown
 
 
 def numbers_at(shares: Iterable[Share], time: int, finding: str = "") -> SourceNumbers:

@@ -5,9 +5,8 @@ from typing import Any
 import msgspec
 
 from gatewatch.core import geo, profiles
-from gatewatch.core.context import Frequencies
 from gatewatch.core.detection import Situation
-from gatewatch.core.familiarity import KNOWN, knows_device, settled
+from gatewatch.core.familiarity import KNOWN, device_doubt, is_shared, knows_device, settled
 from gatewatch.core.profiles import ASN, IP, PREFIX, Login
 from gatewatch.core.signals import Signal
 from gatewatch.core.times import MINUTE
@@ -17,9 +16,6 @@ MOVING = frozenset({"vpn", "hosting", "relay", "anycast", "satellite", "tor", "m
 
 _STRENGTH = 0.8
 _SUPPRESSED = 0.04
-#: An address with this many of the tenant's logins, and this share of them, is the organisation's own way out.
-_SHARED_LOGINS = 30
-_SHARED_SHARE = 0.002
 
 
 class _Trip(msgspec.Struct, frozen=True, gc=False):
@@ -38,11 +34,12 @@ class ImpossibleTravel:
 
     For the logins just before and just after the event, by event time: km = great circle minus both accuracy
     radii, h = |Δt| in fractional hours. Fires when km ≥ `distance_km` and km / h ≥ `speed_kmh`; the faster trip counts.
-    strength = 0.8, halved by a known device, · 0.7 where either end is a network whose place says little (VPN,
-    hosting, relay, anycast, satellite, Tor, mobile) that is new to the user, halved where the event's network
-    (ASN) is the user's own. 0.04 with the reason in the evidence where an end is explained: an address or prefix
-    the user has trusted history on, a moving network that is the user's or the organisation's habit, or a known
-    device after a login that is itself in doubt. Missing coordinates are unknown, never (0, 0).
+    strength = 0.8, halved by a known device (· 0.7 for the user's exact agent without an id), · 0.6 where either end is
+    a network whose place says little (VPN, hosting, relay, anycast, satellite, Tor, mobile) that is new to the user,
+    halved where the event's network (ASN) is the user's own. 0.04 with the reason in the evidence where an end is
+    explained: an address or prefix the user has trusted history on, a moving network that is the user's or the
+    organisation's habit, or a known device after a login that is itself in doubt. Missing coordinates are unknown,
+    never (0, 0).
 
     False positives: a first VPN without a known device. Source: Panther (900 km/h), Elastic (500 km), CrowdSec
     (1000 km in 3 h); tolerances after Panther PRs 780, 908, 1358 and FusionAuth 2955, 3014.
@@ -107,7 +104,7 @@ def _suppression(situation: Situation, other: Login) -> str:
     if asn is not None and asn.kind in MOVING:
         if settled(situation, ASN) >= KNOWN:
             return f"usual_{asn.kind}"
-        if _is_shared(situation.context.frequencies):
+        if is_shared(situation.context.frequencies):
             return "organisation_egress"
     if other.kind in MOVING and _is_habit(situation, other):
         return f"usual_{other.kind}"
@@ -123,17 +120,11 @@ def _is_habit(situation: Situation, other: Login) -> bool:
     return weight >= 1.0 + KNOWN
 
 
-def _is_shared(tenant: Frequencies) -> bool:
-    return tenant.ip >= _SHARED_LOGINS and tenant.ip >= _SHARED_SHARE * tenant.total
-
-
 def _strength(situation: Situation, other: Login) -> float:
     asn = situation.event.asn
-    strength = _STRENGTH
-    if knows_device(situation):
-        strength *= 0.5
+    strength = _STRENGTH * device_doubt(situation)
     if (asn is not None and asn.kind in MOVING) or other.kind in MOVING:
-        strength *= 0.7
+        strength *= 0.6
     if settled(situation, ASN) >= KNOWN:
         strength *= 0.5
     return round(strength, 3)

@@ -5,8 +5,12 @@ from typing import Any
 
 from gatewatch.core import features
 from gatewatch.core.detection import Model, Situation
+from gatewatch.core.familiarity import KNOWN, is_shared, settled
+from gatewatch.core.profiles import COUNTRY
 from gatewatch.core.signals import Signal
 
+#: With this many logins known, half of what the model says counts.
+_HALF_TRUST = 8.0
 #: Below this strength there is no signal.
 _LEAST = 0.05
 
@@ -14,9 +18,11 @@ _LEAST = 0.05
 class LoginRisk:
     """A model's judgement of a success against the user's history (ATT&CK T1078).
 
-    strength = `most` / (1 + exp(-(raw - `midpoint`) / `scale`)); nothing below 0.05. `raw` is taken from the context
-    where the model was called in a batch, else computed. From `history` logins on. The evidence names the model, its
-    raw output and, where the model can say so (`explain`), what each level added.
+    strength = `most` / (1 + exp(-(raw - `midpoint`) / `scale`)) · n / (n + 8) with n logins of history: a phone's
+    first login is no attack. Halved on a network that many share: an address with much of the tenant's traffic (an
+    office), a carrier in a country the user knows. Nothing below 0.05; from `history` logins on. `raw` is taken from
+    the context where the model was called in a batch, else computed. The evidence names the model, its raw output
+    and, where the model can say so (`explain`), what each level added.
 
     False positives: a new phone on a new network. Source: Freeman et al. 2016 (see `models.freeman`).
     """
@@ -40,7 +46,11 @@ class LoginRisk:
             raw = self.model.score_many((features.vector(situation.features, situation.context),))[0]
         if raw < settings.midpoint - 8 * settings.scale:
             return None
+        history = situation.features.total
         strength = settings.most / (1.0 + exp(-(raw - settings.midpoint) / settings.scale))
+        strength *= history / (history + _HALF_TRUST)
+        if _on_shared_network(situation):
+            strength *= 0.5
         if strength < _LEAST:
             return None
         return Signal(
@@ -60,8 +70,17 @@ class LoginRisk:
             "history": round(situation.features.total, 1),
             "tenant_logins": situation.context.frequencies.total,
             "address": situation.event.ip,
+            "shared_network": _on_shared_network(situation),
         }
         explain = getattr(self.model, "explain", None)
         if explain is not None:
             evidence["terms"] = explain(features.vector(situation.features, situation.context))
         return evidence
+
+
+def _on_shared_network(situation: Situation) -> bool:
+    """Whether a new address says little: many have it, or the carrier deals it out anew."""
+    asn = situation.event.asn
+    if asn is not None and asn.kind == "mobile" and settled(situation, COUNTRY) >= KNOWN:
+        return True
+    return is_shared(situation.context.frequencies)

@@ -2,21 +2,24 @@
 
 from gatewatch.core.detection import Situation
 from gatewatch.core.familiarity import KNOWN, knows_address, settled, surprise
-from gatewatch.core.profiles import BROWSER, DEVICE, OS
+from gatewatch.core.profiles import ASN, BROWSER, DEVICE, OS
 from gatewatch.core.signals import Signal
 from gatewatch.detectors.new_country import usual_values
 
 #: Share of the full strength by (is the browser family new, is the operating system new).
-_SHARES = {(False, False): 0.3, (True, False): 0.6, (False, True): 0.8, (True, True): 1.0}
+_SHARES = {(False, False): 0.8, (True, False): 0.9, (False, True): 0.9, (True, True): 1.0}
+#: Nearly everybody has a second device.
+_EXPECTED = 1.0
 
 
 class NewDevice:
     """A success with a device that is new for this user (ATT&CK T1078.004).
 
-    strength = 0.17 · -log10 p(new device), at most 0.35, times 0.3 when browser and operating system are the
-    user's usual families (a cleared cookie, a second laptop), 0.6 with a new browser, 0.8 with a new system, 1 with
-    both; p(new) as in `new_country`. At a known address it is halved. From `history` logins on. Exact user agents
-    are not compared: 52% of legitimate logins show a new one (RBA data).
+    strength = 0.22 · -log10 p(new), at most 0.4, where p(new) = k / (n + 1) with k devices in n logins: who clears
+    cookies every week shows it. Times 0.8 when browser and operating system are the user's usual families, 0.9 with
+    one of them new, 1 with both; halved at a known address or on
+    the user's own carrier. From `history` logins on. Exact user agents are not
+    compared: 52% of legitimate logins show a new one (RBA data).
 
     False positives: a new phone on mobile data.
     """
@@ -36,12 +39,12 @@ class NewDevice:
         if situation.profile.successes < situation.policy.new_device.history or not features.total:
             return None
         new_browser, new_os = _is_new(situation, BROWSER), _is_new(situation, OS)
-        share = _SHARES[new_browser, new_os] * (0.5 if knows_address(situation) else 1.0)
+        share = _SHARES[new_browser, new_os] * (0.5 if _at_home(situation) else 1.0)
         return Signal(
             detector=self.id,
             code=self.id,
             kind="behavioral",
-            strength=round(min(0.35, 0.17 * surprise(situation, DEVICE)) * share, 3),
+            strength=round(min(0.4, 0.22 * surprise(situation, DEVICE, _EXPECTED)) * share, 3),
             attack=self.attack,
             evidence={
                 "device": device,
@@ -56,6 +59,14 @@ class NewDevice:
                 "address": situation.event.ip,
             },
         )
+
+
+def _at_home(situation: Situation) -> bool:
+    """Whether the network vouches for the device: a known address, or the user's carrier, which has no fixed ones."""
+    asn = situation.event.asn
+    if asn is not None and asn.kind == "mobile" and settled(situation, ASN) >= KNOWN:
+        return True
+    return knows_address(situation)
 
 
 def _is_new(situation: Situation, attribute: int) -> bool:

@@ -31,7 +31,7 @@ class UnusualTime:
 
     m is the trusted weight of logins within ± `spread` h of the time of day, around midnight too, on any day;
     e = n · (2 · spread + 1) / 24 what a user without habits would have there. Fires when m < `share` · e.
-    strength = 0.25 · R · (1 - m / (share · e)), where R in [0, 1] is the user's own concentration (the mean
+    strength = 0.15 · R · (1 - m / (share · e)), where R in [0, 1] is the user's own concentration (the mean
     resultant length of the hours): somebody who logs in around the clock has no unusual time. From `history` logins.
     It never opens an anomaly alone.
 
@@ -63,7 +63,7 @@ class UnusualTime:
             detector=self.id,
             code=self.id,
             kind="behavioral",
-            strength=round(0.25 * concentration * (1.0 - mass / most), 3),
+            strength=round(0.15 * concentration * (1.0 - mass / most), 3),
             attack=self.attack,
             evidence={
                 "hour": hour % 24,

@@ -24,6 +24,46 @@ MAX_AHEAD = 5 * MINUTE
 Framing = Literal["lines", "json"]
 
 
+#: Why a record is rejected; each is a dead letter's `reason`, and each detail says more.
+RejectReason = Literal[
+    "line_too_long",  # over MAX_LINE; only its head is kept
+    "bad_json",  # no JSON, NaN and Infinity included
+    "bad_encoding",  # no UTF-8
+    "too_deep",  # nested over safejson.MAX_DEPTH
+    "number_out_of_range",  # such as 1e130000: no store has a place for it
+    "not_an_object",  # JSON, but no object
+    "bad_csv",  # not the header's number of fields, or a quote without end
+    "bad_header",  # a CSV without its header
+    "not_syslog",  # no time stamp at its beginning
+    "bad_sshd_line",  # an attempt that does not name user and address as sshd does
+    "bad_repeat",  # "message repeated N times" with an absurd N
+    "missing_field",  # no outcome
+    "unknown_outcome",
+    "unknown_type",  # no kind of authentication event that is known
+    "bad_field",  # a field of the wrong type or range
+    "no_time",
+    "bad_time",  # a text that is no moment, a day alone included
+    "time_out_of_range",  # before 1970 or after 9999
+    "bad_address",
+    "no_subject",  # neither user nor address
+]
+#: Why a line needs no attention.
+IgnoreReason = Literal[
+    "blank",
+    "empty_array",
+    "header",  # of a CSV
+    "not_sshd",  # another process's
+    "invalid_user_notice",  # announces an attempt; the Failed line is the attempt
+    "pam_detail",  # PAM's view of an attempt that sshd reports itself
+    "partial_authentication",  # one factor of several
+    "too_many_failures",  # sums up attempts that were reported one by one
+    "connection",
+    "session",
+    "server",
+    "sshd_other",
+]
+
+
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """How a record came: to which tenant, when (µs), through which connector and import.
 
@@ -54,7 +94,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 class Ignored(msgspec.Struct, frozen=True, gc=False):
     """A line that is no login and needs no attention: `reason` is a stable code, `number` the line's."""
 
-    reason: str
+    reason: IgnoreReason
     number: int
 
 
@@ -76,7 +116,7 @@ class Adapter(Protocol):
 class Refused(Exception):
     """A record is no event: `reason` is a stable code, `detail` one plain sentence."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: RejectReason, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail

@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterator
 from typing import Protocol
 
-import msgspec
-
 from gatewatch.core.records import MAX_DEAD_LETTER
 from gatewatch.ingest.contract import MAX_LINE, Framing, Line, Refused
 from gatewatch.ingest.safejson import BOM, decode_value
@@ -96,7 +94,10 @@ class LineFramer:
         return Line(data.removesuffix(b"\r"), offset, number)
 
 
-_OUTSIDE = re.compile(rb'["{}\[\],\n]')
+# Between elements separators count, within one brackets alone do; a whole string is stepped over in one go.
+_STRING = rb'"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
+_SHALLOW = re.compile(_STRING + rb'|["{}\[\],\n]')
+_DEEP = re.compile(_STRING + rb'|["{}\[\]]')
 _INSIDE = re.compile(rb'["\\\n]')
 
 
@@ -111,7 +112,7 @@ class JsonFramer:
         self.unfinished = False
         self._offset = offset  # of the current piece
         self._number = 1
-        self._breaks = 0
+        self._breaks = 0  # line breaks within the current piece
         self._piece = _Piece()
         self._depth = 0
         self._base = 0  # the depth at which elements lie: 1 within a top-level array
@@ -125,15 +126,15 @@ class JsonFramer:
             token, position = chunk[found], found + 1
             cut = self._cut(token, chunk, start, found)
             if cut is not None:
-                self._piece.add(chunk[start:cut])
-                yield from self._take(position - cut)
+                self._add(chunk[start:cut])
+                yield from self._take(chunk[cut:position])
                 start = position
-        self._piece.add(chunk[start:])
+        self._add(chunk[start:])
 
     def end(self) -> Iterator[Line]:
         """The last value, if nothing closed it."""
         self.unfinished = self._depth > 0 or self._in_string
-        yield from self._take(0)
+        yield from self._take(b"")
 
     def _next(self, chunk: bytes, position: int) -> int | None:
         """Where the next byte that means something is; steps over escapes."""
@@ -142,14 +143,22 @@ class JsonFramer:
                 if position >= len(chunk):
                     return None
                 self._escaped = False
-                position += 1
-            found = (_INSIDE if self._in_string else _OUTSIDE).search(chunk, position)
+                position += chunk[position] != ord("\n")  # a line break ends the string, escaped or not
+            found = self._pattern().search(chunk, position)
             if found is None:
                 return None
-            position = found.start()
-            if chunk[position] != ord("\\"):
+            position, end = found.span()
+            if chunk[position] == ord("\\"):
+                self._escaped, position = True, end
+            elif end - position > 1:
+                position = end
+            else:
                 return position
-            self._escaped, position = True, position + 1
+
+    def _pattern(self) -> re.Pattern[bytes]:
+        if self._in_string:
+            return _INSIDE
+        return _SHALLOW if self._depth == self._base else _DEEP
 
     def _cut(self, token: int, chunk: bytes, start: int, found: int) -> int | None:
         """The index where the current piece ends, if the token ends it."""
@@ -157,7 +166,6 @@ class JsonFramer:
             self._in_string = not self._in_string
         elif token == ord("\n"):
             self._in_string = False
-            self._breaks += 1
             return found if self._base == self._depth == 0 else None
         elif token == ord(","):
             return found if self._depth == self._base else None
@@ -169,7 +177,7 @@ class JsonFramer:
 
     def _opened(self, token: int, chunk: bytes, start: int, found: int) -> int | None:
         self._depth += 1
-        first = not self._piece.head.strip() and not chunk[start:found].strip()
+        first = not self._piece.size and not chunk[start:found].strip()
         if token == ord("[") and self._depth == 1 and self._base == 0 and first:
             self._base = 1
             return found
@@ -184,17 +192,26 @@ class JsonFramer:
             return found
         return found + 1
 
-    def _take(self, separator: int) -> Iterator[Line]:
-        """The piece without the white space around it, if it is more than that."""
+    def _add(self, data: bytes) -> None:
+        if not self._piece.size:  # white space before a piece is no part of it
+            text = data.lstrip()
+            blank = data[: len(data) - len(text)]
+            self._offset += len(blank)
+            self._number += blank.count(b"\n")
+            data = text
+        self._breaks += data.count(b"\n")
+        self._piece.add(data)
+
+    def _take(self, separator: bytes) -> Iterator[Line]:
+        """The piece, if there is any, without the white space after it."""
         line = self._piece.take(self._offset, self._number)
-        size = line.truncated_size or len(line.data)
-        lead = len(line.data) - len(line.data.lstrip())
-        blank = line.data[:lead].count(b"\n")
-        if lead < len(line.data):
-            where = {"offset": line.offset + lead, "number": line.number + blank}
-            yield msgspec.structs.replace(line, data=line.data.strip(), **where)
-        self._offset += size + separator
-        self._number = 1 + self._breaks
+        if line.truncated_size:
+            yield line
+        elif line.data:
+            yield Line(line.data.rstrip(), line.offset, line.number)
+        self._offset += (line.truncated_size or len(line.data)) + len(separator)
+        self._number += self._breaks + separator.count(b"\n")
+        self._breaks = 0
 
 
 def framer_for(framing: Framing, head: bytes) -> Framer:

@@ -49,22 +49,32 @@ def _parse(text: str) -> datetime:
 
 def _parse_odd(text: str) -> datetime:
     """The habits `fromisoformat` does not know: "… UTC", "… +0100", a named zone in brackets, leap seconds, mail."""
-    if text.lstrip("+-").partition("-")[0].isdecimal() and len(text.lstrip("+-").partition("-")[0]) in (5, 6):
+    year = text.lstrip("+-").partition("-")[0]
+    if year.isdecimal() and len(year) in (5, 6):
         raise _out_of_range(text)
+    if not text[:4].isdecimal():
+        return _mail_date(text)
+    plain, leap = _plain(text)
+    try:
+        if len(plain) > 10:
+            return datetime.fromisoformat(plain) + timedelta(seconds=leap)
+    except ValueError:
+        pass
+    except OverflowError:  # the leap second after the last year
+        raise _out_of_range(text) from None
+    raise _bad_time(text)
+
+
+def _plain(text: str) -> tuple[str, int]:
+    """The text as `fromisoformat` takes it, and how many seconds to add (a leap second is the next minute's first)."""
     plain = text.partition("[")[0].strip()
     for name in (" UTC", " GMT", " Z", "z"):
         if plain.endswith(name):
             plain = plain.removesuffix(name) + "Z"
-    plain = plain.replace(" +", "+").replace(" -", "-").replace("t", "T") if plain[:4].isdecimal() else plain
-    leap = plain[16:19] == ":60"
-    if leap:
-        plain = plain[:16] + ":59" + plain[19:]
-    try:
-        parsed = datetime.fromisoformat(plain) if len(plain) > 10 else None
-    except ValueError:
-        parsed = None
-    parsed = parsed or _mail_date(text)
-    return parsed + timedelta(seconds=1) if leap else parsed
+    plain = plain.replace(" +", "+").replace(" -", "-").replace("t", "T")
+    if plain[16:19] == ":60":
+        return f"{plain[:16]}:59{plain[19:]}", 1
+    return plain, 0
 
 
 def _mail_date(text: str) -> datetime:

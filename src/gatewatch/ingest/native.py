@@ -6,8 +6,8 @@ counts as bad_credentials (what users expect of a minimal event).
 
 import binascii
 from base64 import b64decode
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -95,7 +95,6 @@ _sizing = msgspec.msgpack.Encoder()
 _NO_CONTEXT = NativeContext()
 _NO_PEER = NativePeer()
 _NOBODY = User()
-T = TypeVar("T")
 
 
 class NativeAdapter:
@@ -188,7 +187,7 @@ def _event(native: Native, extra: dict[str, Any], arrival: Arrival, id: str) -> 
     time, zone_assumed = _time(native, arrival)
     if zone_assumed:
         flags.append("zone_assumed")
-    outcome = _choice(native.outcome, OUTCOMES, "outcome")
+    outcome = _outcome(native.outcome)
     context = native.context or _NO_CONTEXT
     src = _source(native, context, flags)
     device, session = context.device_id or native.device_id, context.session_id or native.session_id
@@ -197,7 +196,7 @@ def _event(native: Native, extra: dict[str, Any], arrival: Arrival, id: str) -> 
         tenant_id=arrival.tenant_id,
         time=time,
         source=arrival.source,
-        activity=_choice(native.activity or native.type or "login", ACTIVITIES, "type"),
+        activity=_activity(native.activity or native.type or "login"),
         outcome=outcome,
         reason=short(native.reason, flags),
         reason_class=native.reason_class or reason_class(native.reason, outcome),
@@ -205,13 +204,13 @@ def _event(native: Native, extra: dict[str, Any], arrival: Arrival, id: str) -> 
         ip=src.ip,
         port=src.port,
         hostname=src.hostname,
-        geo=_geo(native.geo, flags) if native.geo else None,
-        asn=_asn(native.asn, flags) if native.asn else None,
+        geo=_geo(native.geo, flags),
+        asn=_asn(native.asn, flags),
         ua=_ua(native, context, flags),
         device_id=identifier(device, flags),
         session_id=identifier(session, flags),
-        auth=_auth(native.auth, flags) if native.auth else None,
-        app=_app(native.app, flags) if native.app else None,
+        auth=_auth(native.auth, flags),
+        app=_app(native.app, flags),
         extra=_extra(native, extra, flags),
         flags=tuple(flags),
     )
@@ -224,13 +223,20 @@ def _time(native: Native, arrival: Arrival) -> tuple[int, bool]:
     return moment(value, arrival.zone)
 
 
-def _choice(value: str | None, choices: Mapping[str, T], field: str) -> T:
+def _outcome(value: str | None) -> Outcome:
     if value is None:
-        raise Refused("missing_field", f"The event has no {field}.")
-    choice = choices.get(value) or choices.get(value.strip().casefold())
-    if choice is None:
-        raise Refused(f"unknown_{field}", f"{clean(value[:64])!a} is no known {field}.")
-    return choice
+        raise Refused("missing_field", "The event has no outcome.")
+    outcome = OUTCOMES.get(value) or OUTCOMES.get(value.strip().casefold())
+    if outcome is None:
+        raise Refused("unknown_outcome", f"{clean(value[:64])!a} is no known outcome.")
+    return outcome
+
+
+def _activity(value: str) -> Activity:
+    activity = ACTIVITIES.get(value) or ACTIVITIES.get(value.strip().casefold())
+    if activity is None:
+        raise Refused("unknown_type", f"{clean(value[:64])!a} is no known type of event.")
+    return activity
 
 
 def _source(native: Native, context: NativeContext, flags: list[Flag]) -> Address:
@@ -257,12 +263,16 @@ def _user(user: NativeUser | str | None, flags: list[Flag]) -> User:
     )
 
 
-def _geo(geo: NativeGeo, flags: list[Flag]) -> Geo | None:
+def _geo(geo: NativeGeo | None, flags: list[Flag]) -> Geo | None:
+    if geo is None:
+        return None
     given = Geo(geo.country or "", geo.region or "", geo.city or "", geo.lat, geo.lon, geo.accuracy_km or 0.0)
     return place(given, flags)
 
 
-def _asn(asn: NativeAsn | int, flags: list[Flag]) -> Asn | None:
+def _asn(asn: NativeAsn | int | None, flags: list[Flag]) -> Asn | None:
+    if asn is None:
+        return None
     if isinstance(asn, int):
         return network(asn, None, None, flags)
     return network(asn.number, asn.org, asn.kind, flags)
@@ -278,13 +288,17 @@ def _ua(native: Native, context: NativeContext, flags: list[Flag]) -> UserAgent 
     return UserAgent(raw, *(short(part, flags) for part in parts))
 
 
-def _auth(auth: NativeAuth, flags: list[Flag]) -> Auth:
+def _auth(auth: NativeAuth | None, flags: list[Flag]) -> Auth | None:
+    if auth is None:
+        return None
     return Auth(
         short(auth.method, flags), texts(auth.factors, flags), short(auth.protocol, flags), auth.is_mfa
     )
 
 
-def _app(app: NativeApp | str, flags: list[Flag]) -> App:
+def _app(app: NativeApp | str | None, flags: list[Flag]) -> App | None:
+    if not app:
+        return None
     if isinstance(app, str):
         return App(identifier(app, flags))
     return App(identifier(app.id, flags), short(app.name, flags))

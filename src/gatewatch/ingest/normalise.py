@@ -177,20 +177,28 @@ def _bad_address(text: str) -> Refused:
 
 def place(geo: Geo, flags: list[Flag]) -> Geo | None:
     """The place as a source gave it, if it can be one: impossible parts are dropped and flagged."""
-    country, lat, lon = geo.country.strip().upper(), geo.lat, geo.lon
-    if country and not (len(country) == 2 and country.isascii() and country.isalpha()):
-        note(flags, "geo_invalid")
-        country = ""
-    if (lat is None) != (lon is None):
-        note(flags, "geo_invalid")
-        lat = lon = None
-    if lat is not None and lon is not None and not (-90 <= lat <= 90 and -180 <= lon <= 180):
-        note(flags, "geo_invalid")
-        lat = lon = None
+    country, (lat, lon) = _country(geo.country, flags), _coordinates(geo, flags)
     if not country and lat is None:
         return None
     accuracy = geo.accuracy_km if 0 <= geo.accuracy_km <= 20_038 else 0.0
     return Geo(country, short(geo.region, flags), short(geo.city, flags), lat, lon, accuracy)
+
+
+def _country(text: str, flags: list[Flag]) -> str:
+    country = text.strip().upper()
+    if not country or (len(country) == 2 and country.isascii() and country.isalpha()):
+        return country
+    note(flags, "geo_invalid")
+    return ""
+
+
+def _coordinates(geo: Geo, flags: list[Flag]) -> tuple[float | None, float | None]:
+    if geo.lat is None and geo.lon is None:
+        return None, None
+    if geo.lat is not None and geo.lon is not None and -90 <= geo.lat <= 90 and -180 <= geo.lon <= 180:
+        return geo.lat, geo.lon
+    note(flags, "geo_invalid")
+    return None, None
 
 
 def network(number: str | int | None, org: str | None, kind: str | None, flags: list[Flag]) -> Asn | None:

@@ -15,7 +15,7 @@ MAX_DEPTH = 64
 #: The byte order mark that some editors put before UTF-8.
 BOM = b"\xef\xbb\xbf"
 
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*|[\[\]{}]', re.DOTALL)
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 _ESCAPE = re.compile(
     rb"\\(?:(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,

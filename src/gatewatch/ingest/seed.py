@@ -105,7 +105,7 @@ class SeedAdapter:
             return self._read_array(line, data, arrival)
         if data[0] != ord("{") and self._header is None:
             return [self._read_header(line, data, arrival)]
-        return [self._read_item(line, 0, data, arrival)]
+        return [self._read_item(line, 0, data, arrival, columns=data[0] != ord("{"))]
 
     def _read_array(self, line: Line, data: bytes, arrival: Arrival) -> Sequence[Result]:
         try:
@@ -129,10 +129,12 @@ class SeedAdapter:
         self._header = columns
         return Ignored("header", line.number)
 
-    def _read_item(self, line: Line, index: int, data: bytes, arrival: Arrival) -> Result:
+    def _read_item(
+        self, line: Line, index: int, data: bytes, arrival: Arrival, *, columns: bool = False
+    ) -> Result:
         id = generated_id(self._identity, line.offset, index, data)
         try:
-            document = decode_value(data) if data[0] == ord("{") else self._cells(data)
+            document = self._cells(data) if columns else decode_value(data)
             if not isinstance(document, dict):
                 raise Refused("not_an_object", "The JSON is no object.")
             return record(_event(document, id, arrival), data, arrival)

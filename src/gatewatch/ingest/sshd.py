@@ -18,6 +18,7 @@ from gatewatch.ingest.contract import (
     Arrival,
     Framing,
     Ignored,
+    IgnoreReason,
     Line,
     Refused,
     Result,
@@ -37,7 +38,7 @@ MAX_REPEATS = 10_000
 PROCESSES = frozenset({"sshd", "sshd-session", "sshd-auth"})
 
 #: What sshd says beside attempts, by how it begins; the first that fits gives the reason.
-CHATTER: tuple[tuple[str, str], ...] = (
+CHATTER: tuple[tuple[str, IgnoreReason], ...] = (
     ("Invalid user ", "invalid_user_notice"),
     ("input_userauth_request: ", "invalid_user_notice"),
     ("Illegal user ", "invalid_user_notice"),
@@ -184,8 +185,11 @@ def _repeats(text: str) -> tuple[int, str]:
     return count, repeated[2]
 
 
-def _chatter(text: str) -> str:
-    return next((reason for start, reason in CHATTER if text.startswith(start)), "sshd_other")
+def _chatter(text: str) -> IgnoreReason:
+    for start, reason in CHATTER:
+        if text.startswith(start):
+            return reason
+    return "sshd_other"
 
 
 def _event(message: Message, text: str, arrival: Arrival) -> LoginEvent:

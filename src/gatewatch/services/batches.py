@@ -36,7 +36,7 @@ from gatewatch.ports import (
     Touch,
     UserState,
 )
-from gatewatch.services.decoding import ReadForeign, belongs_elsewhere, decode
+from gatewatch.services.decoding import ReadForeign, belongs_elsewhere, decode, refusal
 from gatewatch.services.partition import Partition, Surroundings
 
 #: Sources of these kinds are reviewed: something reads their views or looks for findings on them.
@@ -55,14 +55,23 @@ class BatchMaker(msgspec.Struct, frozen=True):
     clock: Clock
     retention: int = 0
 
-    def make(self, partition: Partition, owned: Iterable[Partition], found: Sequence[LogRecord]) -> Batch:
-        """Process records in the order of the log. Raises `Unavailable` where the store cannot be read."""
+    def make(
+        self,
+        partition: Partition,
+        owned: Iterable[Partition],
+        found: Sequence[LogRecord],
+        refused: int | None = None,
+    ) -> Batch:
+        """Process records in the order of the log; the one at offset `refused` (by the store) becomes a dead letter.
+
+        Raises `Unavailable` where the store cannot be read.
+        """
         claim = partition.claim
         batch = Batch(claim, found[-1].offset + 1, now=self.clock.now())
         if found[0].offset > claim.next_offset:
             batch.gap = (claim.next_offset, found[0].offset)
         work = _Work(self, partition, batch)
-        here = work.sort_out(found)
+        here = work.sort_out(found, refused)
         work.prepare(owned, here)
         for offset, record in here:
             work.do(offset, record)
@@ -87,13 +96,15 @@ class _Work:
 
     # Before: what is it, does it belong here, what must be known ---------------------------------------------------
 
-    def sort_out(self, found: Sequence[LogRecord]) -> list[tuple[int, Record]]:
+    def sort_out(self, found: Sequence[LogRecord], refused: int | None) -> list[tuple[int, Record]]:
         """Decode; what lies on the wrong partition is sent on through the outbox under its own id."""
         here: list[tuple[int, Record]] = []
         claim = self.batch.claim
         for item in found:
             record = decode(item, claim, self.received, self.maker.foreign)
-            if belongs_elsewhere(record, claim):
+            if item.offset == refused:
+                here.append((item.offset, refusal(item, record, claim)))
+            elif belongs_elsewhere(record, claim):
                 self.batch.outgoing.append(
                     Outgoing(record.tenant_id, LOGINS, record.key, records.encode(record))
                 )

@@ -13,6 +13,9 @@ from gatewatch.ports import Claim, LogRecord
 #: Reads a foreign producer's JSON: (value, key, deterministic id, received µs) -> record.
 ReadForeign = Callable[[bytes, str, str, int], EventRecord | RejectRecord]
 
+#: The reasons that say something is wrong with whoever writes to the log, or with this version.
+UNDECODABLE = "undecodable"
+REFUSED = "refused"
 #: The tenant of a record whose own cannot be told.
 UNKNOWN_TENANT = "default"
 
@@ -28,19 +31,34 @@ def decode(found: LogRecord, claim: Claim, received: int, foreign: ReadForeign) 
         return undecodable(found, id, received, str(error))
 
 
+def refusal(found: LogRecord, record: Record, claim: Claim) -> RejectRecord:
+    """The reject that stands for a record which the store refuses by itself."""
+    id = f"{claim.topic}-{claim.part}-{found.offset}"
+    detail = "the store refuses a value of this record"
+    return _reject(found, id, record.received, REFUSED, detail, record.origin, record.tenant_id)
+
+
 def undecodable(found: LogRecord, id: str, received: int, detail: str) -> RejectRecord:
     """The reject that stands for bytes nobody can read."""
     tenant, colon, _ = found.key.partition(":")
+    tenant_id = tenant if colon and tenant else UNKNOWN_TENANT
+    return _reject(found, id, received, UNDECODABLE, f"not a record: {detail[:200]}", "", tenant_id)
+
+
+def _reject(
+    found: LogRecord, id: str, received: int, reason: str, detail: str, origin: str, tenant_id: str
+) -> RejectRecord:
     return RejectRecord(
         id=id,
-        tenant_id=tenant if colon and tenant else UNKNOWN_TENANT,
+        tenant_id=tenant_id,
         source="log",
-        reason="undecodable",
-        detail=f"not a record: {detail[:200]}",
+        reason=reason,
+        detail=detail,
         raw=found.value[:MAX_DEAD_LETTER],
         size=len(found.value),
         sha256=sha256(found.value).hexdigest(),
         received=received,
+        origin=origin,
     )
 
 

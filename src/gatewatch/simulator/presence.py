@@ -19,6 +19,8 @@ from gatewatch.simulator.seeds import draws, mix
 
 _EPOCH_DAYS = 28
 _DEVICE_LIFE_DAYS = 900
+#: One user in so many sends no device id.
+_CLEARS_COOKIES = 8
 _CARRIER_LEASE = 90 * MINUTE
 
 
@@ -111,8 +113,7 @@ class Presence:
     def device(self, user: User, device: Device, time: int) -> tuple[UserAgent, str]:
         """What a device shows at a time; it is replaced every two and a half years."""
         day = time // DAY
-        life = (day + device.variant) // _DEVICE_LIFE_DAYS
-        id = f"{device.id}{life:x}" if user.seed % 8 else ""  # one in eight clears cookies
+        id = cookie(device.id, device.variant, day) if user.seed % _CLEARS_COOKIES else ""
         return agent(device.client, device.variant, day), id
 
     def _away(self, user: User, place: int, time: int, rng: Random) -> Where:
@@ -139,6 +140,16 @@ class Presence:
     def _seen(self, ip: str, user: User, device: Device, time: int) -> Where:
         ua, device_id = self.device(user, device, time)
         return Where(ip, ua, device_id)
+
+
+def cookie(device: str, variant: int, day: int) -> str:
+    """The id an application gives to a device; attackers get theirs in the same way, so that its form says nothing."""
+    return f"{device}{(day + variant) // _DEVICE_LIFE_DAYS:x}"
+
+
+def no_cookie(rng: Random) -> bool:
+    """Whether somebody unknown is one of those who send no device id."""
+    return rng.randrange(_CLEARS_COOKIES) == 0
 
 
 def distance_km(a: City, b: City) -> float:

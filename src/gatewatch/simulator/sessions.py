@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from random import Random
 
-from gatewatch.core.events import LoginEvent
+from gatewatch.core.events import LoginEvent, ReasonClass
 from gatewatch.core.times import SECOND
 from gatewatch.simulator.emit import PASSWORD, PASSWORD_AND_PUSH, Emitter
 from gatewatch.simulator.names import mistyped
@@ -24,24 +24,31 @@ class Sessions:
         self._rng = rng
 
     def attempt(self, user: User, where: Where, time: int) -> Iterator[LoginEvent]:
-        """One login with this user's own rate of typing errors; now and then the user gives up."""
-        rng = self._rng
-        failures = 0
-        if rng.random() < user.typo:
-            failures = 1 + (rng.random() < _SECOND_ERROR)
-        gives_up = failures > 0 and rng.random() < _GIVES_UP
-        return self.login(user, where, time, failures, succeeds=not gives_up)
+        """One login with this user's own rate of typing errors; now and then the user gives up.
 
-    def login(
-        self, user: User, where: Where, time: int, failures: int, *, succeeds: bool = True
+        Most errors are in the password, some in the name.
+        """
+        rng, errors = self._rng, 0
+        if rng.random() < user.typo:
+            errors = 1 + (rng.random() < _SECOND_ERROR)
+        typed = [self._type(user.identity.name) for _ in range(errors)]
+        gives_up = errors > 0 and rng.random() < _GIVES_UP
+        return self._typed(user, where, time, typed, succeeds=not gives_up)
+
+    def login(self, user: User, where: Where, time: int, wrong: int) -> Iterator[LoginEvent]:
+        """`wrong` passwords some seconds apart (an old one, a forgotten one), then success."""
+        return self._typed(user, where, time, [user.identity.name] * wrong, succeeds=True)
+
+    def _type(self, name: str) -> str:
+        return mistyped(name, self._rng) if self._rng.random() < _MISTYPES_NAME else name
+
+    def _typed(
+        self, user: User, where: Where, time: int, typed: list[str], *, succeeds: bool
     ) -> Iterator[LoginEvent]:
-        """`failures` refused attempts some seconds apart, then (if it `succeeds`) the second factor and success."""
-        rng, name = self._rng, user.identity.name
-        for _ in range(failures):
-            if rng.random() < _MISTYPES_NAME:
-                yield self._emit.failure(time, mistyped(name, rng), where, "unknown_user")
-            else:
-                yield self._emit.failure(time, name, where)
+        """A refused attempt for each name typed, then (if it `succeeds`) the second factor and success."""
+        for name in typed:
+            reason: ReasonClass = "bad_credentials" if name == user.identity.name else "unknown_user"
+            yield self._emit.failure(time, name, where, reason)
             time += self._pause(4, 25)
         if succeeds:
             yield from self._succeed(user, where, time)

@@ -1,15 +1,16 @@
 """The people: published facts about logins, and lives that hold together."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from math import isclose
 from statistics import median, quantiles
 
 import pytest
 
+from gatewatch.adapters.useragents import UserAgents
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.times import DAY, HOUR
 from gatewatch.simulator import DEFAULT_START, World
-from gatewatch.simulator.agents import CLIENTS, agent
+from gatewatch.simulator.agents import CLIENTS, agent, choose_client
 from gatewatch.simulator.cities import CITIES
 from gatewatch.simulator.names import mistyped, name_of, unknown_name
 from gatewatch.simulator.population import Population, planned_logins
@@ -75,6 +76,27 @@ def test_browsers_change_version_while_their_family_stays() -> None:
         assert (
             len({"".join(c for c in raw if not c.isdigit()) for raw in seen}) <= 2
         )  # "26" has no minor in iOS
+
+
+@pytest.mark.parametrize("mobile", [False, True])
+def test_browsers_are_chosen_by_share(mobile: bool) -> None:
+    """Uniform numbers give each browser its share of desktops or of phones."""
+    chosen = Counter(choose_client(mobile, n / 10_000) for n in range(10_000))
+    pool = [client for client in CLIENTS if client.mobile == mobile]
+    assert sum(client.share for client in pool) == pytest.approx(1)
+    for number, count in chosen.items():
+        assert CLIENTS[number].mobile == mobile
+        assert count / 10_000 == pytest.approx(CLIENTS[number].share, abs=0.001)
+
+
+def test_families_stay_what_a_parser_takes_them_for() -> None:
+    """uap-core gives every browser a browser and an OS family, the same on every day of two years."""
+    parser = UserAgents()
+    for number in range(len(CLIENTS)):
+        parsed = [parser.parse(agent(number, 3, day).raw) for day in range(20_200, 20_930, 7)]
+        assert len({(ua.browser, ua.os) for ua in parsed}) == 1
+        assert parsed[0].browser
+        assert parsed[0].os
 
 
 def test_updates_arrive_on_different_days() -> None:

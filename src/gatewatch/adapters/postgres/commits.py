@@ -15,7 +15,7 @@ from gatewatch.adapters.postgres.statements import load
 from gatewatch.core import anomalies, context, profiles, signals
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.partitioning import murmur2
-from gatewatch.core.times import MINUTE, to_datetime
+from gatewatch.core.times import to_datetime
 from gatewatch.ports import (
     Batch,
     BucketKey,
@@ -30,8 +30,6 @@ from gatewatch.ports import (
 
 _SQL = {name: statement.encode() for name, statement in load("commit.sql").items()}
 
-#: `written_at` of source buckets is kept to this grain (µs), so that most updates leave its index alone.
-WRITTEN_GRAIN = 10 * MINUTE
 #: How long after a review an attacked source is looked at again, in seconds.
 LOOK_AGAIN = 5
 
@@ -198,7 +196,7 @@ def _put(
 def _put_records(cursor: Cursor, batch: Batch) -> None:
     """What is no event: control records, dead letters, conflicts, gaps, and what became of imports."""
     claim = batch.claim
-    where = {"part": claim.part, "topic": claim.topic}
+    where: dict[str, str | int | datetime | None] = {"part": claim.part, "topic": claim.topic}
     _put(
         cursor,
         "insert_controls",
@@ -313,7 +311,7 @@ def _put_state(cursor: Cursor, batch: Batch) -> None:
             *("tenants", "kinds", "values", "buckets", "states"),
         ),
         part=part,
-        written=to_datetime(batch.now - batch.now % WRITTEN_GRAIN),
+        written=to_datetime(batch.now - batch.now % batch.grain),
     )
     _put(
         cursor,

@@ -40,8 +40,8 @@ class Leases:
         return partitions, generation, -(-partitions // max(1, members))
 
     def free(self) -> list[int]:
-        """The partitions without an owner that beats."""
-        return [part for (part,) in self._session.rows(_SQL["free"], {"topic": self._topic})]
+        """The partitions without an owner that beats; our own count too, after what we knew of them was dropped."""
+        return [part for (part,) in self._session.rows(_SQL["free"], self._whose([]))]
 
     def renew(self, claims: Iterable[Claim]) -> set[int]:
         """Extend the leases; returns the partitions that are still ours under the same epoch."""

@@ -19,6 +19,7 @@ from gatewatch.core.profiles import LATENESS
 from gatewatch.core.sources import Buckets, Share, Slice
 from gatewatch.core.times import to_datetime
 from gatewatch.ports import (
+    LOGINS,
     Batch,
     BucketKey,
     Claim,
@@ -53,6 +54,13 @@ class PostgresStore:
         self._session, self._clock = session, clock
         self._commits = commits.Commits(session, lease)
         self._policies: dict[tuple[str, int], Policy] = {}
+
+    def backlog(self, claims: Collection[Claim]) -> set[int]:
+        """The partitions among these that have something to read."""
+        ours = {claim.part: claim.next_offset for claim in claims}
+        wanted = {"topic": LOGINS, "parts": list(ours)}
+        rows = self._session.rows(_SQL["heads"], wanted) if ours else []
+        return {part for part, end in rows if end > ours[part]}
 
     def read(self, claim: Claim, limit: int) -> list[LogRecord]:
         """The next records of a partition, at most `limit` and about `MAX_READ_BYTES`."""

@@ -121,10 +121,10 @@ class Scene:
             return self.popular()
         return UserAgent(raw=self.rng.choice(_TOOLS))
 
-    def popular(self) -> UserAgent:
-        """A current browser, by share."""
+    def popular(self, time: int = 0) -> UserAgent:
+        """A browser by share, as current as others are at a time (µs; default: the start)."""
         client = self.rng.choices(range(len(CLIENTS)), [client.share for client in CLIENTS])[0]
-        return agent(client, self.rng.getrandbits(16), self.start // DAY)
+        return agent(client, self.rng.getrandbits(16), (time or self.start) // DAY)
 
     def rented(self) -> Where:
         """The one source of a lone attacker: a rented address and a script."""

@@ -12,7 +12,7 @@ from gatewatch.simulator.agents import agent
 from gatewatch.simulator.cities import CITIES
 from gatewatch.simulator.network import Network
 from gatewatch.simulator.population import User
-from gatewatch.simulator.presence import Where
+from gatewatch.simulator.presence import Where, cookie, no_cookie
 from gatewatch.simulator.rhythm import Rhythm
 from gatewatch.simulator.scenarios.base import Scenario, Scene
 
@@ -24,7 +24,7 @@ def takeover_naive(scene: Scene) -> Iterator[LoginEvent]:
     stranger = scene.people(1)[0]
     time = _moment(scene, stranger.rhythm)
     victim = scene.population.pick(scene.rng, time)
-    yield from _take(scene, victim, time, _abroad(scene, victim), scene.popular())
+    yield from _take(scene, victim, time, _abroad(scene, victim), scene.popular(time))
 
 
 def takeover_vpn(scene: Scene) -> Iterator[LoginEvent]:
@@ -32,7 +32,7 @@ def takeover_vpn(scene: Scene) -> Iterator[LoginEvent]:
     stranger = scene.people(1)[0]
     time = _moment(scene, stranger.rhythm)
     victim = scene.population.pick(scene.rng, time)
-    yield from _take(scene, victim, time, _same_country(scene, victim), scene.popular())
+    yield from _take(scene, victim, time, _same_country(scene, victim), scene.popular(time))
 
 
 def takeover_targeted(scene: Scene) -> Iterator[LoginEvent]:
@@ -47,7 +47,9 @@ def takeover_targeted(scene: Scene) -> Iterator[LoginEvent]:
 def _take(scene: Scene, victim: User, time: int, network: Network, ua: UserAgent) -> Iterator[LoginEvent]:
     """Perhaps a wrong password or two, then in; perhaps back again within the next day."""
     rng = scene.rng
-    where = Where(network.fresh(rng), ua, f"d{rng.getrandbits(64):016x}0" if rng.random() < 0.7 else "")
+    device = f"d{rng.getrandbits(64):016x}"
+    device_id = "" if no_cookie(rng) else cookie(device, rng.getrandbits(16), time // DAY)
+    where = Where(network.fresh(rng), ua, device_id)
     if rng.random() < 0.3:
         for _ in range(rng.randint(1, 2)):
             yield scene.emit.failure(time, victim.identity.name, where)

@@ -56,7 +56,9 @@ def migrate(conninfo: str, phase: Phase | None = None, lock_timeout_ms: int = 10
             "CREATE TABLE IF NOT EXISTS schema_migrations"
             " (name text PRIMARY KEY, digest text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
         )
-        applied = dict(connection.execute("SELECT name, digest FROM schema_migrations").fetchall())
+        applied: dict[str, str] = dict(
+            connection.execute("SELECT name, digest FROM schema_migrations").fetchall()
+        )
         pending = _pending(available(), applied)
         return [_run(connection, m, lock_timeout_ms) for m in pending if phase in (None, m.phase)]
 

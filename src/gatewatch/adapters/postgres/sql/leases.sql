@@ -13,7 +13,7 @@ SELECT partitions, generation FROM topics WHERE topic = %(topic)s
 
 -- name: free
 SELECT part FROM partitions
-WHERE topic = %(topic)s AND (owner IS NULL OR lease_until < clock_timestamp()) ORDER BY part
+WHERE topic = %(topic)s AND (owner IS NULL OR owner = %(owner)s OR lease_until < clock_timestamp()) ORDER BY part
 
 -- name: renew
 UPDATE partitions SET lease_until = clock_timestamp() + %(lease)s
@@ -24,7 +24,7 @@ RETURNING part, epoch
 UPDATE partitions SET epoch = epoch + 1, owner = %(owner)s, backend_pid = pg_backend_pid(),
     backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()),
     lease_until = clock_timestamp() + %(lease)s
-WHERE topic = %(topic)s AND part = %(part)s AND (owner IS NULL OR lease_until < clock_timestamp() OR %(force)s)
+WHERE topic = %(topic)s AND part = %(part)s AND (owner IS NULL OR owner = %(owner)s OR lease_until < clock_timestamp() OR %(force)s)
 RETURNING epoch, next_offset, out_seq
 
 -- name: terminate
@@ -32,7 +32,7 @@ RETURNING epoch, next_offset, out_seq
 SELECT pg_terminate_backend(a.pid)
 FROM partitions p JOIN pg_stat_activity a ON a.pid = p.backend_pid AND a.backend_start = p.backend_start
 WHERE p.topic = %(topic)s AND p.part = %(part)s AND a.pid <> pg_backend_pid()
-  AND (p.lease_until < clock_timestamp() OR %(force)s)
+  AND (p.owner = %(owner)s OR p.lease_until < clock_timestamp() OR %(force)s)
 
 -- name: release
 UPDATE partitions SET owner = NULL, lease_until = '-infinity'

@@ -1,3 +1,6 @@
+-- name: heads
+SELECT part, end_offset FROM log_heads WHERE topic = %(topic)s AND part = ANY(%(parts)s)
+
 -- name: read_log
 -- At most :limit records and :bytes bytes, but always one.
 SELECT off, key, value

@@ -1,0 +1,51 @@
+"""The outbox as the relay reads it, and the upkeep of log segments, old messages and old events."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from gatewatch.adapters.postgres.connection import Session
+from gatewatch.adapters.postgres.statements import load
+from gatewatch.ports import LOGINS, OutboxMessage, Outgoing
+
+_SQL = load("outbox.sql")
+
+#: A log segment is closed at this many records, or at this age in seconds if it holds any.
+SEGMENT_RECORDS = 200_000
+SEGMENT_SECONDS = 600.0
+#: How long relayed messages are kept: whoever reads the outbox as a feed has this long to catch up.
+KEEP_OUTBOX = timedelta(days=7)
+
+
+class PostgresOutbox:
+    """See `ports.OutboxReader`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def unrelayed(self, limit: int) -> list[OutboxMessage]:
+        """The next messages of each partition."""
+        rows = self._session.rows(_SQL["unrelayed"], {"limit": limit, "topic": LOGINS})
+        return [OutboxMessage(row[0], row[1], Outgoing(*row[2:])) for row in rows]
+
+    def relayed(self, positions: Mapping[int, int]) -> None:
+        """Remember how far each partition was relayed."""
+        parts = sorted(positions)
+        self._session.run(_SQL["relayed"], {"parts": parts, "seqs": [positions[part] for part in parts]})
+
+
+class Upkeep:
+    """What somebody has to do now and then. `retention_days` 0 keeps events for ever."""
+
+    def __init__(self, session: Session, retention_days: int) -> None:
+        self._session, self._retention_days = session, retention_days
+
+    def __call__(self) -> None:
+        """Close a full segment, drop what was read, forget old messages, drop events past their retention."""
+        topic = {"topic": LOGINS}
+        ((records, age),) = self._session.rows(_SQL["segment"], topic)
+        if records >= SEGMENT_RECORDS or (records and age >= SEGMENT_SECONDS):
+            self._session.run(_SQL["roll"], topic)
+        self._session.run(_SQL["drop"], topic | {"keep": timedelta(0)})
+        self._session.run(_SQL["forget"], {"keep": KEEP_OUTBOX})
+        if self._retention_days:
+            self._session.run(_SQL["drop_events"], {"keep": timedelta(days=self._retention_days)})

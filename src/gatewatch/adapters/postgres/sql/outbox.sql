@@ -1,0 +1,31 @@
+-- name: unrelayed
+SELECT t.part, o.seq, o.tenant_id, o.topic, o.key, o.value
+FROM partitions t
+LEFT JOIN outbox_positions p USING (part)
+CROSS JOIN LATERAL (SELECT seq, tenant_id, topic, key, value FROM outbox
+                    WHERE part = t.part AND seq > coalesce(p.seq, 0) ORDER BY seq LIMIT %(limit)s) AS o
+WHERE t.topic = %(topic)s
+ORDER BY t.part, o.seq
+
+-- name: relayed
+INSERT INTO outbox_positions AS p (part, seq) SELECT * FROM unnest(%(parts)s::integer[], %(seqs)s::bigint[])
+ON CONFLICT (part) DO UPDATE SET seq = greatest(p.seq, excluded.seq)
+
+-- name: forget
+DELETE FROM outbox o USING outbox_positions p
+WHERE o.part = p.part AND o.seq <= p.seq AND o.created_at < now() - %(keep)s
+
+-- name: segment
+SELECT (SELECT sum(end_offset) FROM log_heads WHERE topic = t.topic)
+     - coalesce((SELECT sum(e) FROM log_segments s, unnest(s.ends) AS e WHERE s.topic = t.topic AND s.segment = t.segment - 1), 0),
+    extract(epoch FROM now() - rolled_at)::float8
+FROM topics t WHERE t.topic = %(topic)s
+
+-- name: roll
+SELECT log_roll(%(topic)s)
+
+-- name: drop
+SELECT log_drop(%(topic)s, %(keep)s)
+
+-- name: drop_events
+SELECT drop_event_partitions(now() - %(keep)s)

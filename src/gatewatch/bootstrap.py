@@ -1,0 +1,107 @@
+"""The composition root: the one file that wires concrete adapters to the use cases. Nothing happens at import."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic, time_ns
+from typing import NamedTuple
+
+from gatewatch import logs
+from gatewatch.adapters.enrichment import Enricher
+from gatewatch.adapters.geo.maxmind import MaxMind
+from gatewatch.adapters.postgres.connection import Session
+from gatewatch.adapters.postgres.leases import Leases
+from gatewatch.adapters.postgres.log import PostgresLog
+from gatewatch.adapters.postgres.migrations import migrate
+from gatewatch.adapters.postgres.outbox import PostgresOutbox, Upkeep
+from gatewatch.adapters.postgres.store import PostgresStore
+from gatewatch.adapters.useragents import UserAgents
+from gatewatch.core.records import EventRecord, RejectRecord
+from gatewatch.core.times import DAY
+from gatewatch.detectors import extended_engine
+from gatewatch.ingest.contract import Arrival
+from gatewatch.ingest.native import read_native
+from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Enrich
+from gatewatch.services.batches import BatchMaker
+from gatewatch.services.decoding import UNKNOWN_TENANT
+from gatewatch.services.outbox import Relay
+from gatewatch.services.reviews import Reviewer
+from gatewatch.settings import Settings
+
+
+class SystemClock:
+    """The machine's clock, in µs."""
+
+    def now(self) -> int:
+        """The present."""
+        return time_ns() // 1000
+
+
+def prepare(conninfo: str, partitions: int = DEFAULT_PARTITIONS) -> list[str]:
+    """Migrate a database and create the log's topic; returns the migrations that ran."""
+    applied = migrate(conninfo)
+    session = Session(conninfo)
+    session.rows("SELECT create_topic(%(topic)s, %(n)s)", {"topic": LOGINS, "n": partitions})
+    session.close()
+    return applied
+
+
+def enrichment(settings: Settings) -> Enrich:
+    """The enrichment that the operator's files allow."""
+    files = [Path(name) for name in (settings.geo_city, settings.geo_asn) if name]
+    report = logs.get().warning
+    geo = MaxMind(files, clock=monotonic, report=report) if files else None
+    return Enricher(geo, UserAgents()).enrich
+
+
+def read_foreign(value: bytes, key: str, id: str, received: int) -> EventRecord | RejectRecord:
+    """A native event that an application wrote to the log itself; the tenant is the one of the record's key."""
+    tenant, colon, _ = key.partition(":")
+    arrival = Arrival(
+        tenant_id=tenant if colon and tenant else UNKNOWN_TENANT, received=received, source="native"
+    )
+    return read_native(value, arrival, id)
+
+
+class Processing(NamedTuple):
+    """What a detector works with; `reset` closes its connection, the next use opens another."""
+
+    leases: Leases
+    store: PostgresStore
+    maker: BatchMaker
+    reviewer: Reviewer
+    reset: Callable[[], None]
+
+
+def processing(settings: Settings, conninfo: str) -> Processing:
+    """Wire a detector to a database: one session for all it does."""
+    session, clock, engine = Session(conninfo), SystemClock(), extended_engine()
+    store = PostgresStore(session, clock, timedelta(seconds=settings.lease_timeout))
+    retention = settings.retention_days * DAY
+    return Processing(
+        Leases(session, LOGINS, settings.lease_timeout),
+        store,
+        BatchMaker(store, engine, enrichment(settings), read_foreign, clock, retention),
+        Reviewer(store, engine, clock, round(settings.review_quiet * 1e6)),
+        session.close,
+    )
+
+
+class Relaying(NamedTuple):
+    """What a notifier works with."""
+
+    relay: Relay
+    upkeep: Upkeep
+    reset: Callable[[], None]
+
+
+def relaying(settings: Settings, conninfo: str) -> Relaying:
+    """Wire a notifier to a database: in embedded mode its one sink is the log."""
+    session, log = Session(conninfo), PostgresLog(conninfo)
+
+    def reset() -> None:
+        session.close()
+        log.close()
+
+    relay = Relay(PostgresOutbox(session), {LOGINS: log})
+    return Relaying(relay, Upkeep(session, settings.retention_days), reset)

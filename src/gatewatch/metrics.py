@@ -1,0 +1,31 @@
+"""Every metric there is: one closed list, base units, never a user or an address as a label."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+EVENTS = Counter(
+    "gatewatch_events_stored_total", "Events stored, by source and outcome.", ["source", "outcome"]
+)
+REPEATS = Counter(
+    "gatewatch_repeats_total", "Records that were stored already, and ids with another body.", ["kind"]
+)
+DEAD_LETTERS = Counter(
+    "gatewatch_dead_letters_total", "Records that became dead letters, by reason.", ["reason"]
+)
+ANOMALIES = Counter(
+    "gatewatch_anomalies_total", "Versions of anomalies, by detector and severity.", ["detector", "severity"]
+)
+DEGRADED = Counter("gatewatch_degraded_total", "Assessments without a part that failed, by part.", ["part"])
+REROUTED = Counter("gatewatch_rerouted_total", "Records that lay on the wrong partition and were sent on.")
+BATCH_RECORDS = Histogram(
+    "gatewatch_batch_records", "Records per batch.", buckets=(1, 10, 100, 1_000, 5_000, 10_000, 20_000)
+)
+BATCH_SECONDS = Histogram("gatewatch_batch_seconds", "Seconds per batch, by stage.", ["stage"])
+REVIEW_SECONDS = Histogram("gatewatch_review_seconds", "Seconds per review round of a partition.")
+REFUSED_BATCHES = Counter(
+    "gatewatch_batches_given_up_total",
+    "Batches that were not stored, by cause (fenced, unavailable, bad_data).",
+    ["cause"],
+)
+PARTITIONS = Gauge("gatewatch_partitions_owned", "Partitions this process owns.")
+GAPS = Counter("gatewatch_log_gaps_total", "Ranges of the log that were lost before they were read.")
+RELAYED = Counter("gatewatch_outbox_relayed_total", "Outbox messages relayed, by topic.", ["topic"])

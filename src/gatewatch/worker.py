@@ -1,0 +1,265 @@
+"""The long-running processes: the detector (log → assessments → store) and the notifier (outbox → log)."""
+
+import gc
+import random
+from collections.abc import Callable
+from threading import Event
+from time import monotonic
+
+import msgspec
+
+from gatewatch import logs, metrics
+from gatewatch.bootstrap import Processing, Relaying
+from gatewatch.core.anomalies import Anomaly
+from gatewatch.ports import BadData, Batch, Clock, Fenced, Unavailable
+from gatewatch.services.decoding import REFUSED, UNDECODABLE
+from gatewatch.services.partition import Partition
+from gatewatch.settings import Settings
+
+#: How often a detector beats, renews and balances, and how often it reviews, in seconds.
+BEAT = 1.0
+REVIEW_EVERY = 0.25
+#: How long it waits when there is nothing to read, in seconds.
+IDLE = 0.05
+#: How often old source buckets are deleted, as a share of their life.
+DELETE_SHARE = 1 / 400
+#: How often the notifier keeps the log in order, in seconds.
+UPKEEP_EVERY = 5.0
+#: Sources reviewed in one transaction.
+REVIEW_LIMIT = 200
+#: The longest wait between attempts while PostgreSQL is away, in seconds.
+MOST_BACKOFF = 2.0
+#: A partition stops when this many records in a row could not be decoded or stored: something is wrong with whoever
+#: writes, or with this version.
+BREAKER_RECORDS = 1_000
+
+
+class Detector:
+    """Owns a share of the partitions and processes them in turn, reviewing between batches."""
+
+    def __init__(self, settings: Settings, parts: Processing, stop: Event) -> None:
+        self._membership, self._store, self._maker, self._reviewer, self._reset = parts
+        self._pace, self._stop = settings, stop
+        self._clock: Clock = parts.maker.clock
+        self._owned: dict[int, Partition] = {}
+        self._limits: dict[int, int] = {}
+        self._bad: dict[int, int] = {}
+        self._streaks: dict[int, int] = {}
+        self._stopped: set[int] = set()
+        self._next_beat = self._next_review = 0.0
+        self._next_merge = monotonic() + settings.frequency_merge
+        self._next_delete: dict[int, float] = {}
+        self._log = logs.get()
+
+    def run(self) -> None:
+        """Work until told to stop; then finish the batch, give the partitions back and leave."""
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(200_000, 20, 100)
+        failures = 0
+        while not self._stop.is_set():
+            try:
+                self._turn()
+                failures = self._recovered(failures)
+            except Unavailable as error:
+                failures += 1
+                self._wait_for_database(failures, error)
+        self._leave()
+
+    def _recovered(self, failures: int) -> int:
+        if failures:
+            self._log.info("the database is back", attempts=failures)
+        return 0
+
+    def _wait_for_database(self, failures: int, error: Unavailable) -> None:
+        """Drop every cached state; nothing was acknowledged that is not stored."""
+        if failures == 1:
+            self._log.warning("waiting for the database", reason=str(error))
+        metrics.REFUSED_BATCHES.labels("unavailable").inc()
+        self._owned.clear()
+        self._next_beat = 0.0
+        self._reset()
+        self._stop.wait(min(MOST_BACKOFF, 0.05 * 2**failures) * random.uniform(0.5, 1.0))
+
+    def _turn(self) -> None:
+        now = monotonic()
+        if now >= self._next_beat:
+            self._next_beat = now + BEAT
+            self._balance()
+        waiting = self._store.backlog([p.claim for p in self._owned.values()])
+        for part in sorted(waiting):
+            if part in self._owned and not self._stop.is_set():
+                self._guarded(part, self._batch)
+        if monotonic() >= self._next_review:
+            self._next_review = monotonic() + REVIEW_EVERY
+            for part in sorted(self._owned):
+                self._guarded(part, self._review)
+        if monotonic() >= self._next_merge:
+            self._next_merge = monotonic() + self._pace.frequency_merge
+            for partition in self._owned.values():
+                partition.merge_frequencies(self._store)
+        if not waiting:
+            self._stop.wait(IDLE)
+
+    # Partitions ----------------------------------------------------------------------------------------------------
+
+    def _balance(self) -> None:
+        """Beat, renew what is ours, take what is free up to a fair share, give back what is more."""
+        self._membership.beat()
+        claims = [p.claim for p in self._owned.values()]
+        kept = self._membership.renew(claims) if claims else set()
+        for part in [part for part in self._owned if part not in kept]:
+            self._lose(part)
+        _, _, share = self._membership.layout()
+        surplus = sorted(self._owned)[share:]
+        self._membership.release([self._owned[part].claim for part in surplus])
+        for part in surplus:
+            self._lose(part)
+        if len(self._owned) < share:
+            self._take(share - len(self._owned))
+        metrics.PARTITIONS.set(len(self._owned))
+
+    def _take(self, most: int) -> None:
+        free = [part for part in self._membership.free() if part not in self._stopped | self._owned.keys()]
+        random.shuffle(free)
+        for part in free[:most]:
+            claim = self._membership.claim(part)
+            if claim is not None:
+                self._owned[part] = Partition(claim, self._store)
+                self._log.info("partition claimed", part=part, epoch=claim.epoch, offset=claim.next_offset)
+
+    def _lose(self, part: int) -> None:
+        if self._owned.pop(part, None) is not None:
+            self._log.info("partition given up", part=part)
+
+    def _leave(self) -> None:
+        try:
+            self._membership.release([p.claim for p in self._owned.values()])
+            self._membership.leave()
+        except Unavailable as error:
+            self._log.warning("left without saying good-bye", reason=str(error))
+
+    def _guarded(self, part: int, work: Callable[[Partition], None]) -> None:
+        try:
+            work(self._owned[part])
+        except Fenced:
+            metrics.REFUSED_BATCHES.labels("fenced").inc()
+            self._lose(part)
+
+    # Batches and reviews ---------------------------------------------------------------------------------------------
+
+    def _batch(self, partition: Partition) -> None:
+        part = partition.claim.part
+        limit = self._limits.get(part, self._pace.batch_size)
+        with metrics.BATCH_SECONDS.labels("read").time():
+            found = self._store.read(partition.claim, limit)
+        if not found:
+            return
+        batch: Batch | None = None
+        try:
+            with metrics.BATCH_SECONDS.labels("make").time():
+                batch = self._maker.make(partition, self._owned.values(), found, self._bad.get(part))
+            batch.grain = max(1, round(self._pace.bucket_life * DELETE_SHARE * 1e6))
+            batch.delete_before = self._delete_before(part)
+            with metrics.BATCH_SECONDS.labels("commit").time():
+                deleted = self._store.commit(batch)
+        except BadData as error:
+            self._halve(partition, len(found), found[0].offset, error)
+            return
+        partition.claim = msgspec.structs.replace(partition.claim, next_offset=batch.next_offset)
+        partition.sources.forget(deleted)
+        partition.shrink()
+        self._limits[part] = min(self._pace.batch_size, limit * 2)
+        self._bad.pop(part, None)
+        count(batch)
+        self._break(batch)
+
+    def _break(self, batch: Batch) -> None:
+        """The breaker: nothing but bad messages, and many of them, stops the partition instead of burying it."""
+        part = batch.claim.part
+        bad = sum(dead.reject.reason in (UNDECODABLE, REFUSED) for dead in batch.dead)
+        spoilt = bad == batch.next_offset - batch.claim.next_offset
+        self._streaks[part] = self._streaks.get(part, 0) + bad if spoilt else 0
+        if self._streaks[part] >= BREAKER_RECORDS:
+            self._log.error(
+                "partition stopped: nothing but bad messages", part=part, records=self._streaks[part]
+            )
+            self._stopped.add(part)
+            self._membership.release([self._owned[part].claim])
+            self._lose(part)
+
+    def _halve(self, partition: Partition, n: int, first: int, error: BadData) -> None:
+        """The store refused a value: halve the batch until the record that fails alone becomes a dead letter."""
+        part = partition.claim.part
+        metrics.REFUSED_BATCHES.labels("bad_data").inc()
+        self._owned[part] = Partition(partition.claim, self._store)
+        if n > 1:
+            self._limits[part] = n // 2
+        else:
+            self._bad[part] = first
+            self._log.warning("a record was refused by the store", part=part, offset=first, reason=str(error))
+
+    def _delete_before(self, part: int) -> int | None:
+        now = monotonic()
+        if now < self._next_delete.get(part, 0.0):
+            return None
+        self._next_delete[part] = now + self._pace.bucket_life * DELETE_SHARE
+        return self._clock.now() - round(self._pace.bucket_life * 1e6)
+
+    def _review(self, partition: Partition) -> None:
+        rows = self._store.queue(partition.claim, REVIEW_LIMIT)
+        if not rows:
+            return
+        with metrics.REVIEW_SECONDS.time():
+            batch = self._reviewer.make(partition, rows)
+            self._store.commit_review(batch)
+        _count_anomalies(batch.anomalies)
+
+
+def _count_anomalies(found: list[Anomaly]) -> None:
+    for anomaly in found:
+        metrics.ANOMALIES.labels(anomaly.detector, anomaly.severity).inc()
+
+
+def count(batch: Batch) -> None:
+    """Say in metrics what a stored batch held."""
+    metrics.BATCH_RECORDS.observe(batch.next_offset - batch.claim.next_offset)
+    for row in batch.events:
+        metrics.EVENTS.labels(row.event.source, row.event.outcome).inc()
+        for part in row.assessment.degraded:
+            metrics.DEGRADED.labels(part).inc()
+    for dead in batch.dead:
+        metrics.DEAD_LETTERS.labels(dead.reject.reason).inc()
+    if batch.gap is not None:
+        metrics.GAPS.inc()
+        logs.get().error("a range of the log was lost", part=batch.claim.part, gap=batch.gap)
+    _count_anomalies(batch.anomalies)
+
+
+class Notifier:
+    """Relays the outbox, and keeps the embedded log and the events' time partitions in order."""
+
+    def __init__(self, parts: Relaying, stop: Event) -> None:
+        self._relay, self._upkeep, self._reset = parts
+        self._stop = stop
+        self._log = logs.get()
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        failures, next_upkeep = 0, 0.0
+        while not self._stop.is_set():
+            try:
+                relayed = self._relay.turn()
+                if monotonic() >= next_upkeep:
+                    next_upkeep = monotonic() + UPKEEP_EVERY
+                    self._upkeep()
+                failures = 0
+            except Unavailable as error:
+                failures += 1
+                if failures == 1:
+                    self._log.warning("waiting for the database", reason=str(error))
+                self._reset()
+                self._stop.wait(min(MOST_BACKOFF, 0.05 * 2**failures))
+                continue
+            if not relayed:
+                self._stop.wait(IDLE)
