@@ -9,7 +9,7 @@ from statistics import median
 from time import process_time_ns
 
 from gatewatch.core.policy import DEFAULT
-from gatewatch.core.sources import BUCKET, DAY_BUCKETS, Bucket, Buckets
+from gatewatch.core.sources import BUCKET, DAY_BUCKETS, Bucket, Buckets, decode, encode
 from gatewatch.detectors import default_engine
 
 #: An arbitrary Monday, as a bucket index.
@@ -26,7 +26,7 @@ def source(random: Random, buckets: int, failures: int, users: int, unknown: flo
         for _ in range(failures):
             user = random.choice(names)
             bucket.add(index * BUCKET + random.randrange(BUCKET), user, user % 100 < 100 * unknown)
-    return found
+    return {index: decode(encode(bucket)) for index, bucket in found.items()}  # as they come from the store
 
 
 #: What is measured: a name and the source, with permanent ids.

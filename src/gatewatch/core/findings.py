@@ -111,7 +111,7 @@ def _evidence(
         "first": whole.first,
         "last": whole.last,
         "window_s": span // SECOND,
-        "peak": peak.failures,
+        "peak": min(peak.failures, at_peak.failures),
         "peak_users": at_peak.users,
         "peak_unknown_users": at_peak.unknown,
         "peak_max_per_user": at_peak.most,

@@ -179,12 +179,15 @@ class _Users:
 class Tally:
     """The users of one window, kept up to date as it slides: each bucket enters once and leaves once.
 
-    Users with more than `most` tries are not told apart by `tried`. `level` is the least to sample at.
+    Users with more than `most` tries are not told apart by `tried`; with None users are not counted at all, only
+    unknown names. `level` is the least to sample at.
     """
 
-    __slots__ = ("_hi", "_least", "_level", "_lo", "_most", "_others", "_own", "_series", "_unknown")
+    __slots__ = (
+        "_failures", "_hi", "_least", "_level", "_lo", "_most", "_others", "_own", "_series", "_unknown",
+    )  # fmt: skip
 
-    def __init__(self, series: Series, most: int, level: int = 0) -> None:
+    def __init__(self, series: Series, most: int | None, level: int = 0) -> None:
         self._series = series
         self._most = most
         self._least = level
@@ -193,30 +196,35 @@ class Tally:
     def _clear(self, lo: int, level: int) -> None:
         self._lo = self._hi = lo
         self._level = level
-        self._others = _Users(self._most)
-        self._own = _Users(max(self._most, self._series.most_explained))
+        self._failures: int | None = None
+        most = self._most or 0
+        self._others = _Users(most)
+        self._own = _Users(max(most, self._series.most_explained))
         self._unknown: dict[int, int] = {}
 
     def move(self, lo: int, hi: int) -> None:
         """Slide on to the buckets at lo..hi-1 of the series; neither edge may move back."""
         level = max(self._least, *self._series.levels[lo:hi])
-        if level != self._level or lo >= self._hi:
-            self._clear(lo, level)
+        if lo >= self._hi or not level <= self._level < level + 2:
+            self._clear(lo, level)  # a level that flickers by one is not worth starting anew
         for at in range(self._hi, hi):
-            self._enter(self._series.part(at, level))
+            self._enter(self._series.part(at, self._level))
         for at in range(self._lo, lo):
-            self._leave(self._series.part(at, level))
-        self._lo, self._hi = lo, hi
+            self._leave(self._series.part(at, self._level))
+        if (lo, hi) != (self._lo, self._hi):
+            self._lo, self._hi, self._failures = lo, hi, None
 
     def _enter(self, part: Part) -> None:
-        self._others.add(part.others)
-        self._own.add(part.explained)
+        if self._most is not None:
+            self._others.add(part.others)
+            self._own.add(part.explained)
         for hash in part.unknown:
             self._unknown[hash] = self._unknown.get(hash, 0) + 1
 
     def _leave(self, part: Part) -> None:
-        self._others.remove(part.others)
-        self._own.remove(part.explained)
+        if self._most is not None:
+            self._others.remove(part.others)
+            self._own.remove(part.explained)
         for hash in part.unknown:
             self._unknown[hash] -= 1
             if not self._unknown[hash]:
@@ -239,15 +247,17 @@ class Tally:
 
     @property
     def failures(self) -> int:
-        """The failures that nothing explains."""
-        own = self._own.tries
-        if not own:
-            return self.support
+        """The failures that nothing explains (all, where users are not counted)."""
+        if self._failures is None:
+            self._failures = self._unexplained() if self._own.tries else self.support
+        return self._failures
+
+    def _unexplained(self) -> int:
         excused = sum(tries * n for tries, n in enumerate(self._excused()))
         if not excused or not self._level:
             return self.support - excused
-        kept = sum(self._others.tries.values()) + sum(own.values())
-        return unexplained(self.support, excused, kept, self._level)
+        kept = sum(self._others.tries.values()) + sum(self._own.tries.values())
+        return unexplained(self.support, excused, kept, self._level, self._series.most_explained)
 
     @property
     def users(self) -> int:
@@ -272,8 +282,13 @@ class Tally:
 
     @property
     def unknown(self) -> int:
-        """Distinct names that do not exist at the source."""
+        """Distinct names that do not exist at the source (an estimate where the window is sampled)."""
         return len(self._unknown) << self._level
+
+    @property
+    def sure_unknown(self) -> int:
+        """At least so many, as for `sure_users`."""
+        return sure(self.unknown, self._level)
 
     def numbers(self) -> Numbers:
         """The window in full. `most` takes a pass over its users."""
@@ -297,13 +312,15 @@ def sure(estimate: int, level: int) -> int:
     return estimate - 2 * isqrt(estimate * ((1 << level) - 1)) if level else estimate
 
 
-def unexplained(whole: int, excused: int, kept: int, level: int) -> int:
-    """How many of `whole` failures are not excused, where `kept` of them have a kept user and `excused` an excused one.
+def unexplained(whole: int, excused: int, kept: int, level: int, per_user: int) -> int:
+    """How many of `whole` failures are sure not to be excused, where the sample kept `kept` and excused `excused`.
 
-    The kept users' share; but excused users stand for at most half as much again as the
-    sample says (it errs by a tenth), so that one busy user whose hash was dropped cannot pass for theirs.
+    The share of the sample that is not excused, less twice its standard error where each user has `per_user` tries:
+    one stranger in a sample must not stand for a crowd. But excused users stand for at most half as much again as
+    the sample says (it errs by a tenth), so that one busy user whose hash was dropped cannot pass for theirs.
     """
-    share = whole * (kept - excused) // kept
+    rest = kept - excused
+    share = whole * max(0, rest - 2 * isqrt(rest * per_user)) // kept
     return max(share, whole - (3 * excused << level) // 2)
 
 
@@ -320,7 +337,7 @@ def _level_for(entries: int) -> int:
 
 
 def bucket_windows(
-    series: Series, span: int, least: int, most: int, excess: Callable[[Tally], float]
+    series: Series, span: int, least: int, most: int | None, excess: Callable[[Tally], float]
 ) -> Iterator[Window]:
     """All windows of `span` µs (rounded up to whole buckets) for which `excess` is 1 or more.
 

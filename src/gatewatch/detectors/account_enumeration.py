@@ -32,12 +32,12 @@ class AccountEnumeration:
         settings = policy.account_enumeration
 
         def excess(tally: Tally) -> float:
-            return tally.unknown / settings.unknown
+            return tally.sure_unknown / settings.unknown
 
         series = series_of(subject, buckets, explained, policy, settings.unknown)
         if series is None:
             return []
         thresholds = {"unknown_users": settings.unknown, "window_s": settings.window // SECOND}
-        found = bucket_windows(series, settings.window, settings.unknown, 0, excess)
+        found = bucket_windows(series, settings.window, settings.unknown, None, excess)
         judged = ((window, settings.window, thresholds) for window in found)
         return unite(self.id, self.attack, subject, series, judged)

@@ -33,10 +33,13 @@ class CredentialStuffing:
         settings = policy.credential_stuffing
 
         def excess(tally: Tally) -> float:
-            users, tries, unknown = tally.users, tally.failures, tally.unknown
-            if not unknown or unknown < settings.unknown_share * users or tries > settings.per_user * users:
+            users, unknown, sure = tally.users, tally.unknown, tally.sure_users
+            if sure < settings.users or not unknown or unknown < settings.unknown_share * users:
                 return 0.0
-            return min(tally.sure_users / settings.users, tries / settings.tries)
+            tries = tally.failures
+            if tries > settings.per_user * users:
+                return 0.0
+            return min(sure / settings.users, tries / settings.tries)
 
         series = series_of(subject, buckets, explained, policy, settings.tries)
         if series is None:

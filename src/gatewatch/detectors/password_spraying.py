@@ -46,14 +46,14 @@ class PasswordSpraying:
 
 def _fast(series: Series, settings: Settings) -> Iterator[Judged]:
     def excess(tally: Tally) -> float:
-        users = tally.users
-        if users < settings.users or tally.last - tally.first < settings.lasting:
+        users, sure = tally.users, tally.sure_users
+        if sure < settings.users or tally.last - tally.first < settings.lasting:
             return 0.0
         if tally.tried(settings.most_max + 1) or not tally.tried(settings.least_max):
             return 0.0
         if tally.tried(*settings.band) < settings.band_share * users:
             return 0.0
-        return min(tally.sure_users / settings.users, tally.failures / settings.tries)
+        return min(sure / settings.users, tally.failures / settings.tries)
 
     thresholds = {
         "users": settings.users,
@@ -73,7 +73,12 @@ def _slow(series: Series, settings: Settings) -> Iterator[Judged]:
     def excess(tally: Tally) -> float:
         if tally.last - tally.first < settings.lasting or tally.tried(settings.slow_most_max + 1):
             return 0.0
-        return min(tally.sure_users / settings.slow_users, tally.failures / settings.slow_tries)
+        sure = tally.sure_users
+        return (
+            0.0
+            if sure < settings.slow_users
+            else min(sure / settings.slow_users, tally.failures / settings.slow_tries)
+        )
 
     thresholds = {
         "users": settings.slow_users,
