@@ -13,6 +13,9 @@ from gatewatch.core.profiles import DEVICE, IP
 from gatewatch.core.signals import Signal
 from gatewatch.core.times import SECOND
 
+#: The strength of a stranger's success from a source with an open finding.
+_ON_SOURCE = 0.75
+
 
 class AccountTakeover:
     """An attack on the account or from the source, then a success that typing errors do not explain (T1110, T1078).
@@ -23,7 +26,7 @@ class AccountTakeover:
       0.7 where none of the failures came from this address's prefix and both address and device are the user's
       own: the victim at home under somebody else's attack is asked, not locked out.
     - `typing_errors` ≤ F < `failures`: 0.2 when the address or the device is known, else 0.6.
-    - A finding is open on the address (0.75) or its prefix (0.6) and neither address nor device is known,
+    - A finding is open on the address or its /64 (0.75), or its /24 (0.6), and neither address nor device is known,
       half of it where many of the tenant get in from there (an office); when one is known, 0.1 with failures on
       this account, else nothing.
 
@@ -43,14 +46,15 @@ class AccountTakeover:
         if not situation.event.is_success:
             return None
         if context.ip.finding:
-            return self._judge(situation, context.ip.finding, 0.75)
-        return self._judge(situation, context.prefix.finding, 0.6)
+            return self._judge(situation, context.ip.finding, _ON_SOURCE)
+        return self._judge(situation, context.prefix.finding, _on_prefix(situation.event.ip))
 
     def doubt(self, situation: Situation, finding: Mapping[str, Any]) -> Signal | None:
         """The same judgement once `finding` is known; the login does not vouch for itself."""
         subject = finding.get("subject")
-        on_prefix = isinstance(subject, (list, tuple)) and subject[:1] in (["prefix"], ("prefix",))
-        return self._judge(situation, str(finding.get("detector", "unknown")), 0.6 if on_prefix else 0.75)
+        on_prefix = isinstance(subject, list | tuple) and subject[:1] in (["prefix"], ("prefix",))
+        suspicion = _on_prefix(situation.event.ip) if on_prefix else _ON_SOURCE
+        return self._judge(situation, str(finding.get("detector", "unknown")), suspicion)
 
     def _judge(self, situation: Situation, finding: str, suspicion: float) -> Signal | None:
         event, settings = situation.event, situation.policy.account_takeover
@@ -68,6 +72,11 @@ class AccountTakeover:
             attack=self.attack,
             evidence=_evidence(situation, tries, finding, settings),
         )
+
+
+def _on_prefix(ip: str) -> float:
+    """An IPv6 /64 is one customer; an IPv4 /24 belongs to many."""
+    return _ON_SOURCE if ":" in ip else 0.6
 
 
 def _strength(situation: Situation, tries: dict[str, int], failures: int, suspicion: float) -> float:
