@@ -40,11 +40,15 @@ class Engine(msgspec.Struct, frozen=True):
         event: LoginEvent,
         context: Context,
         policy: Policy,
+        values: tuple[str, ...] | None = None,
     ) -> tuple[Assessment, Change]:
-        """Assess an event against its user's state; the change is carried out by `profiles.apply`, not here."""
+        """Assess an event against its user's state; the change is carried out by `profiles.apply`, not here.
+
+        `values` are the event's (`profiles.values_of`), for callers that have them already.
+        """
         if event.outcome not in ("success", "failure"):
             return _NOT_ASSESSED, NO_CHANGE
-        situation = situate(profile, event, context, policy)
+        situation = situate(profile, event, context, policy, values)
         signals: list[Signal] = []
         degraded: list[str] = []
         for detector in self.detectors:
@@ -98,14 +102,20 @@ class Engine(msgspec.Struct, frozen=True):
         return found
 
 
-def situate(profile: Profile | None, event: LoginEvent, context: Context, policy: Policy) -> Situation:
+def situate(
+    profile: Profile | None,
+    event: LoginEvent,
+    context: Context,
+    policy: Policy,
+    values: tuple[str, ...] | None = None,
+) -> Situation:
     """What is known when the event is assessed."""
     state = profile if profile is not None else Profile()
     return Situation(
         event,
         state,
         context,
-        features.compute(state, event, policy.probation),
+        features.compute(state, event, policy.probation, values),
         policy,
         profiles.event_ref(event.event_id),
         state.newest - event.time > LATENESS,
