@@ -186,7 +186,7 @@ class Share:
 
     def _move(self, last: int) -> None:
         """Have the sums of the day and of the hour before bucket `last`."""
-        if self._last is None or not 0 < last - self._last < DAY_BUCKETS:
+        if self._last is None or not 0 < 3 * (last - self._last) < len(self.slices):
             self._start(last)
             return
         for index in range(self._last, last):
@@ -197,8 +197,9 @@ class Share:
 
     def _start(self, last: int) -> None:
         self._last, self._sums = last, [0, 0, 0, 0]
+        oldest = last - DAY_BUCKETS
         for index in self.slices:
-            if last - DAY_BUCKETS < index < last:
+            if oldest < index < last:
                 self._count(index, 1, hour=index > last - HOUR_BUCKETS)
 
     def _count(self, index: int, sign: int, *, hour: bool, day: bool = True) -> None:

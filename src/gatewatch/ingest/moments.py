@@ -27,15 +27,27 @@ def moment(value: str | float, zone: tzinfo) -> Moment:
     """The moment a text or number names. Raises `Refused`: `bad_time` or `time_out_of_range`."""
     if not isinstance(value, str):
         return Moment(_from_number(value))
+    if value[4:5] == "-" and 10 < len(value) <= MAX_TIME_TEXT:
+        try:
+            return _of(datetime.fromisoformat(value), zone)  # nearly always
+        except ValueError:
+            pass
+    return _of_text(value, zone)
+
+
+def _of(parsed: datetime, zone: tzinfo) -> Moment:
+    if parsed.tzinfo is None:
+        return Moment(_in_range(parsed.replace(tzinfo=zone)), zone_assumed=True)
+    return Moment(_in_range(parsed))
+
+
+def _of_text(value: str, zone: tzinfo) -> Moment:
     text = value.strip()
     if len(text) > MAX_TIME_TEXT:
         raise _bad_time(text)
     if _is_number(text):
         return Moment(_from_number_text(text))
-    parsed = _parse(text)
-    if parsed.tzinfo is None:
-        return Moment(_in_range(parsed.replace(tzinfo=zone)), zone_assumed=True)
-    return Moment(_in_range(parsed))
+    return _of(_parse(text), zone)
 
 
 def _parse(text: str) -> datetime:
@@ -106,9 +118,10 @@ def _from_number(value: float) -> int:
 
 def _in_range(parsed: datetime) -> int:
     try:
-        return _checked(from_datetime(parsed), parsed)
+        time = from_datetime(parsed)
     except OverflowError:
         raise _out_of_range(parsed) from None
+    return _checked(time, parsed)
 
 
 def _checked(time: int, given: object) -> int:

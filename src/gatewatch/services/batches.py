@@ -93,6 +93,7 @@ class _Work:
         self.controls: set[TenantKey] = set()
         self.logins: dict[TenantKey, StoredLogin] = {}
         self.done: dict[TenantKey, EventRow] = {}
+        self.keys: dict[TenantKey, list[SourceKey]] = {}
 
     # Before: what is it, does it belong here, what must be known ---------------------------------------------------
 
@@ -150,9 +151,9 @@ class _Work:
     def _prepare_sources(self, owned: Iterable[Partition], fresh: list[LoginEvent]) -> None:
         ranges: dict[SourceKey, tuple[int, int]] = {}
         for event in fresh:
-            bucket = event.time // sources.BUCKET
-            for kind, value in sources.subjects_of(event):
-                key = (event.tenant_id, kind, value)
+            bucket, keys = event.time // sources.BUCKET, source_keys(event)
+            self.keys[event.tenant_id, event.event_id] = keys
+            for key in keys:
                 lo, hi = ranges.get(key, (bucket, bucket))
                 ranges[key] = (min(lo, bucket), max(hi, bucket))
         needs = {key: (lo - sources.DAY_BUCKETS, hi) for key, (lo, hi) in ranges.items()}
@@ -232,7 +233,7 @@ class _Work:
         if frequencies is not None and not change.held:
             frequencies.count(values)
         if event.is_attack_failure:
-            keys = [(event.tenant_id, kind, value) for kind, value in sources.subjects_of(event)]
+            keys = self.keys[event.tenant_id, event.event_id]
             self.partition.sources.count(keys, event, tenant.salt)
         elif event.is_success:
             self._touch_attacked(event)
@@ -251,8 +252,7 @@ class _Work:
 
     def _touch_attacked(self, event: LoginEvent) -> None:
         """A success from a source with an open finding: it may explain the finding, or be what it led to."""
-        for kind, value in sources.subjects_of(event)[:2]:
-            key = (event.tenant_id, kind, value)
+        for key in self.keys[event.tenant_id, event.event_id][:2]:
             for finding in self.surroundings.open_findings(key, event.time):
                 lo = finding.slot // sources.BUCKET
                 self._touch(key, lo, lo + sources.DAY_BUCKETS - 1)
@@ -311,6 +311,11 @@ class _Work:
     def _publish(self, anomaly: Anomaly) -> None:
         self.batch.anomalies.append(anomaly)
         self.batch.outgoing.append(announcement(anomaly))
+
+
+def source_keys(event: LoginEvent) -> list[SourceKey]:
+    """The sources of an event with their tenant; the address and its prefix come first where it has one."""
+    return [(event.tenant_id, kind, value) for kind, value in sources.subjects_of(event)]
 
 
 def merge(stored: Anomaly | None, hits: list[Anomaly]) -> Anomaly:

@@ -62,20 +62,26 @@ class Reviewer(msgspec.Struct, frozen=True):
         touched = _ranges(rows)
         tenants = self.store.tenants({key[0] for key in touched})
         loaded = self.store.united_buckets({key: self._span(key, touch) for key, touch in touched.items()})
-        stored = self.store.views(list(touched))
+        views = self.store.views(list(touched))
+        slots = {key: slots_of(touch) for key, touch in touched.items() if self._has_detectors(key)}
+        stored = self.store.findings({key: (found[0], found[-1]) for key, found in slots.items()})
         batch = ReviewBatch(partition.claim, rows, {}, [], [], [], {})
-        for key, touch in touched.items():
+        for key in touched:
             shares = loaded.get(key, {})
-            view = stored.get(key) or SourceView({})
+            view = batch.views[key] = views.get(key) or SourceView({})
             _refresh(view, shares)
-            if self._has_detectors(key):
-                _SourceReview(self, batch, key, tenants[key[0]], shares, view).run(touch)
-            batch.views[key] = view
+            if key in slots:
+                source = _SourceReview(self, batch, key, tenants[key[0]], shares, view)
+                source.run(slots[key], stored.get(key, []))
         self._look_again(batch, rows, touched)
         return batch
 
     def _has_detectors(self, key: SourceKey) -> bool:
-        return any(key[1] in detector.kinds for detector in self.engine.sources)
+        """Whether findings are looked for: an IPv4 prefix only has a view, for its addresses are reviewed."""
+        kind, value = key[1], key[2]
+        if kind == "prefix" and ":" not in value:
+            return False
+        return any(kind in detector.kinds for detector in self.engine.sources)
 
     def _span(self, key: SourceKey, touch: Touch) -> tuple[int, int]:
         """The buckets to read: what changed, for findings every window of every slot that can hold it."""
@@ -136,15 +142,15 @@ class _SourceReview:
         self.batch, self.key, self.tenant, self.view = batch, key, tenant, view
         self.buckets = sources.unite(shares.values())
 
-    def run(self, touch: Touch) -> None:
+    def run(self, slots: list[int], findings: list[Anomaly]) -> None:
         """Reconcile every slot that the change can have altered."""
-        slots = slots_of(touch)
         stored: dict[int, dict[str, Anomaly]] = {slot: {} for slot in slots}
-        for anomaly in self.store.findings({self.key: (slots[0], slots[-1])}).get(self.key, []):
+        for anomaly in findings:
             stored[anomaly.slot][anomaly.detector] = anomaly
         for slot in slots:
             found = find(self.store, self.engine, self.tenant, self.key, self.buckets, slot)
-            self._reconcile(slot, stored[slot], {f.detector: f for f in found})
+            if found or stored[slot]:
+                self._reconcile(slot, stored[slot], {f.detector: f for f in found})
 
     def _reconcile(self, slot: int, stored: Mapping[str, Anomaly], found: Mapping[str, Finding]) -> None:
         tenant_id, policy = self.key[0], self.tenant.policy
@@ -217,6 +223,8 @@ def find(
     """
     first = slot // BUCKET
     within = {i: b for i, b in buckets.items() if first <= i < first + 2 * _DAYS}
+    if not within:
+        return []
     subject, policy = key[1:], tenant.policy
     candidates = [f for f in engine.review(subject, within, frozenset(), policy) if f.slot == slot]
     if not candidates:

@@ -1,6 +1,6 @@
 """The store as the owner of partitions sees it (see `ports.PartitionStore`)."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from gatewatch.adapters.postgres import commits
-from gatewatch.adapters.postgres.connection import Session
+from gatewatch.adapters.postgres.connection import Row, Session
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.core import anomalies, policy, profiles, sources
 from gatewatch.core.anomalies import Anomaly
@@ -106,24 +106,29 @@ class PostgresStore:
         found: dict[TenantKey, bytes] = {}
         for month, wanted in months.items():
             span = {"since": month, "until": month_of(month + timedelta(days=31))}
-            for row in self._session.rows(_SQL["stored_events_between"], _ids(wanted) | span):
-                found[row[0], row[1]] = row[2]
+            found |= {key: row[0] for key, row in self._by_id("stored_events_between", wanted, span)}
         anywhere = [key for key, time in keys.items() if time is None]
-        for row in self._session.rows(_SQL["stored_events"], _ids(anywhere)) if anywhere else ():
-            found[row[0], row[1]] = row[2]
-        return found
+        return found | {key: row[0] for key, row in self._by_id("stored_events", anywhere)}
+
+    def _by_id(
+        self, statement: str, keys: Iterable[TenantKey], more: Mapping[str, Any] | None = None
+    ) -> Iterator[tuple[TenantKey, Row]]:
+        """Look rows up by (tenant, id), tenant by tenant; yields each key with the columns after the id."""
+        tenants: dict[str, list[str]] = {}
+        for tenant_id, id in keys:
+            tenants.setdefault(tenant_id, []).append(id)
+        for tenant_id, ids in tenants.items():
+            wanted = {"tenant": tenant_id, "ids": ids, **(more or {})}
+            for row in self._session.rows(_SQL[statement], wanted):
+                yield (tenant_id, row[0]), row[1:]
 
     def stored_controls(self, keys: Collection[TenantKey]) -> set[TenantKey]:
         """Those control ids that are stored."""
-        return {(row[0], row[1]) for row in self._session.rows(_SQL["stored_controls"], _ids(keys))}
+        return {key for key, _ in self._by_id("stored_controls", keys)}
 
     def users(self, keys: Collection[TenantKey]) -> dict[TenantKey, UserState]:
         """The rows of users that have one."""
-        wanted = {"tenants": [key[0] for key in keys], "keys": [key[1] for key in keys]}
-        return {
-            (row[0], row[1]): UserState(profiles.decode(row[2]), *row[3:])
-            for row in self._session.rows(_SQL["users"], wanted)
-        }
+        return {key: UserState(profiles.decode(row[0]), *row[1:]) for key, row in self._by_id("users", keys)}
 
     def sources_known(self, part: int, limit: int) -> set[SourceKey] | None:
         """The sources with buckets on a partition, None beyond `limit`."""
@@ -156,14 +161,13 @@ class PostgresStore:
 
     def anomalies(self, keys: Collection[TenantKey]) -> dict[TenantKey, Anomaly]:
         """The stored anomalies by (tenant, id)."""
-        rows = self._session.rows(_SQL["anomalies"], _ids(keys))
-        return {(a.tenant_id, a.id): a for (body,) in rows for a in [anomalies.decode(body)]}
+        return {key: anomalies.decode(row[0]) for key, row in self._by_id("anomalies", keys)}
 
     def logins(self, keys: Mapping[TenantKey, int]) -> dict[TenantKey, StoredLogin]:
         """Stored logins by (tenant, event id)."""
         return {
-            (row[0], row[1]): StoredLogin(_login(row[2]), row[3], tuple(row[4]))
-            for row in self._session.rows(_SQL["logins"], _ids(keys))
+            key: StoredLogin(_login(row[0]), row[1], tuple(row[2]))
+            for key, row in self._by_id("logins", keys)
         }
 
     def value_counts(self, tenant_id: str) -> Iterable[tuple[int, str, str, int]]:
@@ -225,11 +229,6 @@ class PostgresStore:
 def month_of(moment: datetime) -> datetime:
     """The first instant of a moment's month, UTC: the time partition it falls into."""
     return datetime(moment.year, moment.month, 1, tzinfo=UTC)
-
-
-def _ids(keys: Iterable[TenantKey]) -> dict[str, Any]:
-    pairs = list(keys)
-    return {"tenants": [key[0] for key in pairs], "ids": [key[1] for key in pairs]}
 
 
 def _sources(keys: Iterable[SourceKey]) -> dict[str, Any]:
