@@ -13,11 +13,11 @@ from gatewatch.adapters.useragents import UserAgents
 from gatewatch.core import profiles, sources
 from gatewatch.core.context import Context, SourceNumbers
 from gatewatch.core.engine import Engine, StoredLogin
-from gatewatch.core.events import Asn, Geo, LoginEvent
+from gatewatch.core.events import Asn, Geo, LoginEvent, prefix_of
 from gatewatch.core.policy import Policy
 from gatewatch.core.profiles import Profile
 from gatewatch.core.records import ControlRecord
-from gatewatch.core.signals import Assessment, Finding
+from gatewatch.core.signals import Assessment, Finding, Subject
 from gatewatch.core.sketches import keyed_hash
 from gatewatch.core.sources import Buckets
 from gatewatch.core.times import DAY, HOUR, SECOND
@@ -63,7 +63,7 @@ class Plan:
 
 
 class _Source:
-    """One address: its failures, who got in from there, and the findings open on it."""
+    """One source: its failures, who got in from there, and the findings open on it."""
 
     __slots__ = ("buckets", "doubted", "findings", "logins", "pending", "reviewed")
 
@@ -93,11 +93,12 @@ class Replay:
         self.policy = policy
         self.profiles: dict[str, Profile] = {}
         self._frequencies = TenantFrequencies()
-        self._sources: dict[str, _Source] = {}
+        self._sources: dict[Subject, _Source] = {}
 
     def feed(self, event: LoginEvent) -> Verdict:
         """Assess an event, then learn it."""
-        source = self._sources.setdefault(event.ip, _Source())
+        subject = _subject(event)
+        source = self._sources.setdefault(subject, _Source())
         profile = self.profiles.setdefault(event.user_key, Profile())
         context = self._context(event, source)
         assessment, change = self.engine.step(profile, event, context, self.policy)
@@ -109,7 +110,7 @@ class Replay:
         if event.is_attack_failure:
             sources.count_failure(source.buckets, event, _SALT)
             source.pending += 1
-            findings = self._review(event.ip, source, event.time)
+            findings = self._review(subject, source, event.time)
             return Verdict(event, assessment, tuple(self._doubts(source, event.time)), findings)
         return Verdict(event, assessment)
 
@@ -118,9 +119,12 @@ class Replay:
         finding = _open(source, event.time)
         if finding is None:
             return Context(frequencies=frequencies)
-        return Context(ip=SourceNumbers(finding=finding.detector), frequencies=frequencies)
+        numbers = SourceNumbers(finding=finding.detector)
+        if finding.subject[0] == "prefix":
+            return Context(prefix=numbers, frequencies=frequencies)
+        return Context(ip=numbers, frequencies=frequencies)
 
-    def _review(self, ip: str, source: _Source, now: int) -> tuple[Finding, ...]:
+    def _review(self, subject: Subject, source: _Source, now: int) -> tuple[Finding, ...]:
         if source.pending < _REVIEW_AFTER and not source.findings and len(source.buckets) < 2:
             return ()
         if now - source.reviewed < REVIEW_EVERY:
@@ -131,7 +135,7 @@ class Replay:
         since = now - self.policy.explained_before
         source.logins = [login for login in source.logins if login.time >= since]
         explained = frozenset(keyed_hash(_SALT, login.user_key) for login in source.logins)
-        source.findings = self.engine.review(("ip", ip), source.buckets, explained, self.policy)
+        source.findings = self.engine.review(subject, source.buckets, explained, self.policy)
         return tuple(source.findings)
 
     def _doubts(self, source: _Source, now: int) -> Iterator[tuple[LoginEvent, Assessment]]:
@@ -161,6 +165,11 @@ class Replay:
         assessment, change = self.engine.judge(profile, control, StoredLogin(login, 1), self.policy)
         profiles.apply(profile, change)
         return assessment
+
+
+def _subject(event: LoginEvent) -> Subject:
+    """What is reviewed: the address, in IPv6 its /64."""
+    return ("prefix", prefix_of(event.ip)) if ":" in event.ip else ("ip", event.ip)
 
 
 def _open(source: _Source, now: int) -> Finding | None:

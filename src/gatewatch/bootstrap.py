@@ -6,14 +6,21 @@ from pathlib import Path
 from time import monotonic, time_ns
 from typing import NamedTuple
 
+import psycopg
+
 from gatewatch import logs
 from gatewatch.adapters.enrichment import Enricher
+from gatewatch.adapters.files import InputProblem, LogFile
 from gatewatch.adapters.geo.maxmind import MaxMind
-from gatewatch.adapters.postgres.connection import Session
+from gatewatch.adapters.postgres.connection import Session, first_line, translated
+from gatewatch.adapters.postgres.imports import PostgresImports
 from gatewatch.adapters.postgres.leases import Leases
 from gatewatch.adapters.postgres.log import PostgresLog
-from gatewatch.adapters.postgres.migrations import migrate
+from gatewatch.adapters.postgres.migrations import MigrationError, migrate
 from gatewatch.adapters.postgres.outbox import PostgresOutbox, Upkeep
+from gatewatch.adapters.postgres.policies import PostgresPolicies
+from gatewatch.adapters.postgres.queries import PostgresQueries
+from gatewatch.adapters.postgres.server import EmbeddedPostgres, PostgresBinaries, ServerError
 from gatewatch.adapters.postgres.store import PostgresStore
 from gatewatch.adapters.useragents import UserAgents
 from gatewatch.core.records import EventRecord, RejectRecord
@@ -37,9 +44,34 @@ class SystemClock:
         return time_ns() // 1000
 
 
+#: What this file hands on to the command line beside what it wires itself.
+__all__ = [
+    "EmbeddedPostgres",
+    "InputProblem",
+    "LogFile",
+    "MigrationError",
+    "PostgresLog",
+    "ServerError",
+]
+
+
+def embedded(settings: Settings, progress: Callable[[str], None]) -> EmbeddedPostgres:
+    """The embedded PostgreSQL of a data folder, not yet started."""
+    folder = Path(settings.postgres_bin) if settings.postgres_bin else None
+    binaries = PostgresBinaries.find(folder) if folder else None
+    return EmbeddedPostgres(settings.data_path, binaries, progress=progress)
+
+
 def prepare(conninfo: str, partitions: int = DEFAULT_PARTITIONS) -> list[str]:
-    """Migrate a database and create the log's topic; returns the migrations that ran."""
-    applied = migrate(conninfo)
+    """Migrate a database and create the log's topic; returns the migrations that ran.
+
+    Raises `Unavailable` where it cannot be reached, `MigrationError` where it refuses.
+    """
+    try:
+        with translated():
+            applied = migrate(conninfo)
+    except psycopg.ProgrammingError as error:
+        raise MigrationError(first_line(error)) from error
     session = Session(conninfo)
     session.rows("SELECT create_topic(%(topic)s, %(n)s)", {"topic": LOGINS, "n": partitions})
     session.close()
@@ -105,3 +137,18 @@ def relaying(settings: Settings, conninfo: str) -> Relaying:
 
     relay = Relay(PostgresOutbox(session), {LOGINS: log})
     return Relaying(relay, Upkeep(session, settings.retention_days), reset)
+
+
+def imports(conninfo: Callable[[], str], tenant: str) -> PostgresImports:
+    """How far the pipeline has come, as one tenant sees it."""
+    return PostgresImports(conninfo, tenant)
+
+
+def queries(conninfo: Callable[[], str], tenant: str) -> PostgresQueries:
+    """What one tenant sees."""
+    return PostgresQueries(conninfo, tenant)
+
+
+def policies(conninfo: str, tenant: str) -> PostgresPolicies:
+    """Where a tenant's policies are kept."""
+    return PostgresPolicies(Session(conninfo), tenant)

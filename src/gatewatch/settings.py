@@ -1,5 +1,6 @@
 """Settings: the only module that reads the environment. Everything is parsed and checked before anything connects."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -75,3 +76,14 @@ def read(environment: Mapping[str, str]) -> Settings:
     except msgspec.ValidationError as error:
         reason, _, where = str(error).partition(" - at `$.")
         raise SettingsError(f"{PREFIX}{where.rstrip('`').upper()}: {reason}") from error
+
+
+def current() -> Settings:
+    """The settings of this process. Raises `SettingsError`."""
+    return read(os.environ)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What a child process is started with, so that it reads the same settings as these."""
+    own = {PREFIX + name.upper(): str(getattr(settings, name)) for name in Settings.__struct_fields__}
+    return {**os.environ, **own}

@@ -7,11 +7,14 @@ from typing import Any
 from gatewatch.core import profiles
 from gatewatch.core.detection import Situation
 from gatewatch.core.events import prefix_of
-from gatewatch.core.familiarity import knows_address, knows_device, settled
+from gatewatch.core.familiarity import is_shared, knows_address, knows_device, settled
 from gatewatch.core.policy import AccountTakeover as Settings
 from gatewatch.core.profiles import DEVICE, IP
 from gatewatch.core.signals import Signal
 from gatewatch.core.times import SECOND
+
+#: The strength of a stranger's success from a source with an open finding.
+_ON_SOURCE = 0.75
 
 
 class AccountTakeover:
@@ -23,8 +26,9 @@ class AccountTakeover:
       0.7 where none of the failures came from this address's prefix and both address and device are the user's
       own: the victim at home under somebody else's attack is asked, not locked out.
     - `typing_errors` ≤ F < `failures`: 0.2 when the address or the device is known, else 0.6.
-    - A finding is open on the address (0.75) or its prefix (0.6) and neither address nor device is known; when
-      one is, 0.2 with failures on this account, else nothing.
+    - A finding is open on the address or its /64 (0.75), or its /24 (0.6), and neither address nor device is known,
+      half of it where many of the tenant get in from there (an office); when one is known, 0.1 with failures on
+      this account, else nothing.
 
     `doubt` asks the same once a finding is recognised after the login. False positives: a person who tries many old
     passwords. Source: users' wish "alert when failures are followed by a success" (elastic 1126, 1127).
@@ -42,14 +46,15 @@ class AccountTakeover:
         if not situation.event.is_success:
             return None
         if context.ip.finding:
-            return self._judge(situation, context.ip.finding, 0.75)
-        return self._judge(situation, context.prefix.finding, 0.6)
+            return self._judge(situation, context.ip.finding, _ON_SOURCE)
+        return self._judge(situation, context.prefix.finding, _on_prefix(situation.event.ip))
 
     def doubt(self, situation: Situation, finding: Mapping[str, Any]) -> Signal | None:
         """The same judgement once `finding` is known; the login does not vouch for itself."""
         subject = finding.get("subject")
-        on_prefix = isinstance(subject, (list, tuple)) and subject[:1] in (["prefix"], ("prefix",))
-        return self._judge(situation, str(finding.get("detector", "unknown")), 0.6 if on_prefix else 0.75)
+        on_prefix = isinstance(subject, list | tuple) and subject[:1] in (["prefix"], ("prefix",))
+        suspicion = _on_prefix(situation.event.ip) if on_prefix else _ON_SOURCE
+        return self._judge(situation, str(finding.get("detector", "unknown")), suspicion)
 
     def _judge(self, situation: Situation, finding: str, suspicion: float) -> Signal | None:
         event, settings = situation.event, situation.policy.account_takeover
@@ -69,6 +74,11 @@ class AccountTakeover:
         )
 
 
+def _on_prefix(ip: str) -> float:
+    """An IPv6 /64 is one customer; an IPv4 /24 belongs to many."""
+    return _ON_SOURCE if ":" in ip else 0.6
+
+
 def _strength(situation: Situation, tries: dict[str, int], failures: int, suspicion: float) -> float:
     settings = situation.policy.account_takeover
     at_home, own_device = knows_address(situation), knows_device(situation)
@@ -78,7 +88,9 @@ def _strength(situation: Situation, tries: dict[str, int], failures: int, suspic
         return round(min(0.95, 0.88 + 0.05 * log10(failures / settings.failures)), 3)
     many = failures >= settings.typing_errors
     if at_home or own_device:
-        return 0.2 if many or (suspicion and failures) else 0.0
+        return 0.2 if many else 0.1 if suspicion and failures else 0.0
+    if is_shared(situation.context.frequencies):
+        suspicion *= 0.5
     return max(suspicion, 0.6 if many else 0.0)
 
 

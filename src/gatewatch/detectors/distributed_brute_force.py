@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from gatewatch.core import profiles
 from gatewatch.core.detection import Situation
+from gatewatch.core.familiarity import knows_address
 from gatewatch.core.policy import DistributedBruteForce as Settings
 from gatewatch.core.profiles import FailureDay, Profile
 from gatewatch.core.signals import Signal
@@ -17,7 +18,8 @@ class DistributedBruteForce:
     Fast, within `window` (30 min): addresses ≥ `sources`, failures ≥ `failures`, and countries ≥ `countries` or
     networks ≥ `asns` or addresses ≥ `many_sources`. Slow, within `slow_days` UTC days: addresses ≥ `slow_sources`
     and failures ≥ `slow_failures`. strength = 0.55 + 0.2 · log10(failures / threshold) (fast) or
-    0.5 + 0.2 · log10(addresses / threshold) (slow), at most 0.9. This failure is included.
+    0.5 + 0.2 · log10(addresses / threshold) (slow), at most 0.9. This failure is included; one from an address the
+    user knows completes no slow pattern.
 
     False positives: a shared account whose password was changed. Source: Elastic's Okta rule; slow attacks of
     10,000 addresses over a week: crowdsec hub 1159, fail2ban 1791. A day keeps 64 addresses, so "at least".
@@ -60,6 +62,8 @@ class DistributedBruteForce:
 
     def _slow(self, situation: Situation, settings: Settings) -> Signal | None:
         event = situation.event
+        if knows_address(situation):
+            return None  # the user's own slip, days after an attack
         days = list(_days(situation.profile, event.time, settings.slow_days))
         failures = 1 + sum(day.tries for day in days)
         if failures < settings.slow_failures or 1 + sum(len(d.sources) for d in days) < settings.slow_sources:

@@ -1,0 +1,110 @@
+-- What people ask. Filters that are NULL do not filter; the role sees the rows of one tenant only, yet the tenant is
+-- named as well, so that the indexes that begin with it are used.
+
+-- name: anomalies
+SELECT a.body::text, a.opened_at, a.updated_at
+FROM anomalies a
+WHERE a.tenant_id = current_setting('gatewatch.tenant')
+  AND (%(since)s::timestamptz IS NULL OR a.last_seen >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR a.last_seen < %(until)s)
+  AND (%(detector)s::text IS NULL OR a.detector = %(detector)s)
+  AND (%(severities)s::text[] IS NULL OR a.severity = ANY(%(severities)s))
+  AND (%(subject_kind)s::text IS NULL OR a.subject_kind = %(subject_kind)s)
+  AND (%(subject)s::text IS NULL OR a.subject = %(subject)s)
+  AND (%(state)s::text IS NULL OR a.state = %(state)s)
+  AND (%(event_id)s::text IS NULL OR a.body ->> 'event_id' = %(event_id)s)
+  AND (%(id)s::text IS NULL OR a.id = %(id)s)
+ORDER BY a.last_seen DESC, a.id DESC
+LIMIT %(limit)s
+
+-- name: events
+SELECT event, assessment::text, context, received_at, stored_at, late, weight, held, generation, part, off
+FROM login_events
+WHERE tenant_id = current_setting('gatewatch.tenant')
+  AND (%(since)s::timestamptz IS NULL OR time >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR time < %(until)s)
+  AND (%(event_id)s::text IS NULL OR event_id = %(event_id)s)
+  AND (%(user)s::text IS NULL OR user_key = %(user)s)
+  AND (%(low)s::inet IS NULL OR ip BETWEEN %(low)s::inet AND %(high)s::inet)
+  AND (%(asn)s::bigint IS NULL OR asn = %(asn)s)
+  AND (%(country)s::text IS NULL OR country = %(country)s)
+  AND (%(outcome)s::text IS NULL OR outcome = %(outcome)s)
+  AND (%(detector)s::text IS NULL OR %(detector)s = ANY(detectors))
+  AND (%(min_score)s::integer IS NULL OR score >= %(min_score)s)
+ORDER BY time DESC, event_id DESC
+LIMIT %(limit)s
+
+-- name: noteworthy_events
+-- As `events`, in words that the index of events with a score of 20 or more is made for.
+SELECT event, assessment::text, context, received_at, stored_at, late, weight, held, generation, part, off
+FROM login_events
+WHERE tenant_id = current_setting('gatewatch.tenant') AND score >= 20
+  AND (%(since)s::timestamptz IS NULL OR time >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR time < %(until)s)
+  AND (%(outcome)s::text IS NULL OR outcome = %(outcome)s)
+  AND (%(detector)s::text IS NULL OR %(detector)s = ANY(detectors))
+  AND score >= %(min_score)s
+ORDER BY time DESC, event_id DESC
+LIMIT %(limit)s
+
+-- name: profile
+SELECT state, name, user_id, last_seen, risk FROM profiles
+WHERE tenant_id = current_setting('gatewatch.tenant') AND user_key = %(user)s
+
+-- name: controls
+SELECT body, assessment::text, processed_at FROM control_records
+WHERE tenant_id = current_setting('gatewatch.tenant') AND user_key = %(user)s
+ORDER BY generation, part, off
+
+-- name: buckets
+SELECT part, bucket, state FROM source_activity
+WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = %(kind)s AND value = %(value)s
+
+-- name: tried
+SELECT user_key, count(*) FILTER (WHERE outcome = 'failure'), count(*) FILTER (WHERE outcome = 'success'), max(time)
+FROM login_events
+WHERE tenant_id = current_setting('gatewatch.tenant')
+  AND (%(since)s::timestamptz IS NULL OR time >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR time < %(until)s)
+  AND (%(low)s::inet IS NULL OR ip BETWEEN %(low)s::inet AND %(high)s::inet)
+  AND (%(asn)s::bigint IS NULL OR asn = %(asn)s)
+  AND (%(country)s::text IS NULL OR country = %(country)s)
+GROUP BY user_key
+ORDER BY 2 DESC, 3 DESC, user_key
+LIMIT %(limit)s
+
+-- name: dead_letters
+SELECT id, source, reason, detail, raw, size, received_at FROM dead_letters
+WHERE tenant_id = current_setting('gatewatch.tenant') AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+ORDER BY received_at DESC, id
+LIMIT %(limit)s
+
+-- name: policy
+SELECT body::text FROM policies WHERE tenant_id = current_setting('gatewatch.tenant') ORDER BY revision DESC LIMIT 1
+
+-- name: pulse
+SELECT (SELECT coalesce(sum(next_offset), 0)::bigint FROM partitions),
+    ARRAY(SELECT p.part FROM partitions p WHERE p.topic = %(topic)s ORDER BY p.part),
+    ARRAY(SELECT h.end_offset - p.next_offset FROM partitions p JOIN log_heads h USING (topic, part)
+          WHERE p.topic = %(topic)s ORDER BY p.part),
+    (SELECT count(*) FROM members WHERE seen_at > clock_timestamp() - interval '5 seconds'),
+    (SELECT count(*) FROM review_queue WHERE due_at <= now()),
+    (SELECT coalesce(sum(p.out_seq - coalesce(o.seq, 0)), 0)::bigint FROM partitions p LEFT JOIN outbox_positions o USING (part)
+     WHERE p.topic = %(topic)s),
+    current_setting('server_version')
+
+-- name: totals
+SELECT (SELECT count(*) FROM login_events WHERE tenant_id = current_setting('gatewatch.tenant')),
+    (SELECT count(*) FROM profiles WHERE tenant_id = current_setting('gatewatch.tenant') AND has_history),
+    (SELECT count(*) FROM dead_letters WHERE tenant_id = current_setting('gatewatch.tenant'))
+
+-- name: anomaly_totals
+SELECT detector, severity, count(*) FROM anomalies
+WHERE tenant_id = current_setting('gatewatch.tenant') AND state = 'open'
+GROUP BY detector, severity
+ORDER BY detector, severity
+
+-- name: latency
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM stored_at - received_at)::float8)
+FROM login_events
+WHERE tenant_id = current_setting('gatewatch.tenant') AND received_at >= %(since)s

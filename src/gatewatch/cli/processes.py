@@ -1,0 +1,106 @@
+"""Commands that run: up, detector, notifier, migrate, version."""
+
+import sys
+from typing import Annotated
+
+import prometheus_client
+import typer
+
+from gatewatch import __version__, bootstrap, logs, worker
+from gatewatch.cli import stopping
+from gatewatch.cli.attendance import database
+from gatewatch.cli.state import State, state_of
+from gatewatch.cli.supervisor import Supervisor
+from gatewatch.ports import Unavailable
+from gatewatch.settings import Settings
+
+WithParent = Annotated[bool, typer.Option("--with-parent", hidden=True)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (up, detector, notifier, migrate, version):
+        app.command()(command)
+
+
+def up(
+    context: typer.Context,
+    detectors: Annotated[int, typer.Option(min=1, max=64, help="How many detector processes.")] = 1,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Fail where the database is away, instead of waiting.")
+    ] = False,
+) -> None:
+    """Run the whole system on this machine until Ctrl-C; its data stays."""
+    settings = state_of(context).settings
+    logs.configure(settings.log_level, "up")
+    stop = stopping.on_signals()
+    log = logs.get()
+    supervisor = Supervisor(settings, log.info, command="up", detectors=detectors)
+    waited = False
+    while True:
+        try:
+            supervisor.start()
+            break
+        except Unavailable as error:
+            if no_wait:
+                raise
+            if not waited:
+                log.warning("waiting for the database", reason=str(error))
+            waited = True
+            if stop.wait(2.0):
+                return
+    try:
+        log.info("Gatewatch runs; Ctrl-C stops it", detectors=detectors, data=str(settings.data_path))
+        supervisor.run(stop)
+        log.info("stopping")
+    finally:
+        supervisor.stop()
+    log.info("stopped; the data stays", data=str(settings.data_path))
+
+
+def detector(context: typer.Context, with_parent: WithParent = False) -> None:
+    """Run one detector: it shares the log's partitions with all others."""
+    settings, conninfo = _service(context, "detector")
+    stop = stopping.on_signals()
+    if with_parent:
+        stopping.with_parent(stop)
+    worker.Detector(settings, bootstrap.processing(settings, conninfo), stop).run()
+
+
+def notifier(context: typer.Context, with_parent: WithParent = False) -> None:
+    """Run the notifier: it relays the outbox and keeps the log in order."""
+    settings, conninfo = _service(context, "notifier")
+    stop = stopping.on_signals()
+    if with_parent:
+        stopping.with_parent(stop)
+    worker.Notifier(bootstrap.relaying(settings, conninfo), stop).run()
+
+
+def _service(context: typer.Context, name: str) -> tuple[Settings, str]:
+    settings = state_of(context).settings
+    logs.configure(settings.log_level, name)
+    conninfo = database(settings)
+    if settings.metrics_port:
+        prometheus_client.start_http_server(settings.metrics_port, addr="127.0.0.1")
+    return settings, conninfo
+
+
+def migrate(context: typer.Context) -> None:
+    """Bring the database's tables up to this version."""
+    state = state_of(context)
+    settings = state.settings
+    if settings.database_url:
+        _migrate(state, settings.database_url)
+        return
+    with bootstrap.embedded(settings, state.say) as server:
+        _migrate(state, server.conninfo)
+
+
+def _migrate(state: State, conninfo: str) -> None:
+    applied = bootstrap.prepare(conninfo, state.settings.log_partitions)
+    state.say(f"migrated: {', '.join(applied)}" if applied else "nothing to migrate")
+
+
+def version() -> None:
+    """Print the version."""
+    sys.stdout.write(f"gatewatch {__version__}\n")

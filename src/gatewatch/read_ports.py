@@ -1,0 +1,249 @@
+"""What people's use cases need from the world (the pipeline's own needs are in `ports`), as Protocols and values.
+
+Everything here is seen by one tenant: the store sets it for each transaction and the database holds the rows apart.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from gatewatch.core.anomalies import Anomaly
+from gatewatch.core.context import Context
+from gatewatch.core.events import LoginEvent
+from gatewatch.core.policy import Policy
+from gatewatch.core.profiles import Profile
+from gatewatch.core.records import ControlRecord
+from gatewatch.core.signals import Assessment
+from gatewatch.core.sources import Buckets
+
+
+class NotPrepared(Exception):
+    """The database has no tables of Gatewatch's yet (`gatewatch migrate` makes them)."""
+
+
+class Landed(msgspec.Struct, frozen=True):
+    """What became of an import's records so far."""
+
+    events: int = 0
+    duplicates: int = 0
+    conflicts: int = 0
+    dead_letters: int = 0
+    controls: int = 0
+
+    @property
+    def total(self) -> int:
+        """All records that were processed."""
+        return self.events + self.duplicates + self.conflicts + self.dead_letters + self.controls
+
+
+class ImportStore(Protocol):
+    """How far the pipeline has come. All raise `ports.Unavailable`."""
+
+    def log_ends(self) -> dict[int, int]:
+        """Where each partition of the log ends now."""
+        ...
+
+    def unread(self, ends: Mapping[int, int]) -> int:
+        """How many records before these ends no detector has processed yet."""
+        ...
+
+    def outbox_ends(self) -> dict[int, int]:
+        """Where each partition's outbox ends now."""
+        ...
+
+    def unrelayed(self, ends: Mapping[int, int]) -> int:
+        """How many messages before these ends were not relayed yet."""
+        ...
+
+    def now(self) -> datetime:
+        """The database's own time."""
+        ...
+
+    def due_reviews(self, since: datetime) -> int:
+        """How many of the tenant's sources wait for a review and had none begun after `since`."""
+        ...
+
+    def landed(self, origin: str) -> Landed:
+        """What became of an import's records."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection; the next use opens another."""
+        ...
+
+
+class AnomalyFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which anomalies; None does not filter. Times are of the last hit."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    detector: str | None = None
+    severities: list[str] | None = None
+    subject_kind: str | None = None
+    subject: str | None = None
+    state: str | None = None
+    event_id: str | None = None
+    id: str | None = None
+    limit: int = 50
+
+
+class StoredAnomaly(msgspec.Struct, frozen=True):
+    """An anomaly with when it was first and last written."""
+
+    anomaly: Anomaly
+    opened_at: datetime
+    updated_at: datetime
+
+
+class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events; None does not filter. `low` and `high` are the ends of an address range."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    event_id: str | None = None
+    user: str | None = None
+    low: str | None = None
+    high: str | None = None
+    asn: int | None = None
+    country: str | None = None
+    outcome: str | None = None
+    detector: str | None = None
+    min_score: int | None = None
+    limit: int = 50
+
+
+class StoredEvent(msgspec.Struct, frozen=True):
+    """An event as it was stored."""
+
+    event: LoginEvent
+    assessment: Assessment
+    context: Context
+    received_at: datetime
+    stored_at: datetime
+    late: bool
+    weight: int
+    held: bool
+    place: tuple[int, int, int]
+
+
+class StoredProfile(msgspec.Struct, frozen=True):
+    """A user's row. `risk` is the time-independent sort key (see `services.batches.see`)."""
+
+    profile: Profile
+    name: str
+    user_id: str
+    last_seen: datetime
+    risk: float
+
+
+class StoredControl(msgspec.Struct, frozen=True):
+    """A control record and what it led to."""
+
+    control: ControlRecord
+    assessment: Assessment | None
+    processed_at: datetime
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """A user as seen from a source: tries that failed and that worked, and the last of them."""
+
+    user: str
+    failures: int
+    successes: int
+    last: datetime
+
+
+class StoredDeadLetter(msgspec.Struct, frozen=True):
+    """What could not be processed, and why."""
+
+    id: str
+    source: str
+    reason: str
+    detail: str
+    raw: bytes
+    size: int
+    received_at: datetime
+
+
+class Pulse(msgspec.Struct, frozen=True):
+    """The whole system at a moment: cheap to ask for, so that a live view can."""
+
+    processed: int
+    lag: dict[int, int]
+    members: int
+    review_queue: int
+    outbox: int
+    server: str
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """A tenant's totals: not cheap on a large database."""
+
+    events: int
+    users: int
+    dead_letters: int
+    anomalies: dict[str, dict[str, int]]
+
+
+class QueryStore(Protocol):
+    """What there is to see of one tenant. All raise `ports.Unavailable`; none of them changes anything."""
+
+    def anomalies(self, wanted: AnomalyFilter) -> list[StoredAnomaly]:
+        """Anomalies, the one with the latest hit first."""
+        ...
+
+    def events(self, wanted: EventFilter) -> list[StoredEvent]:
+        """Events, the latest first."""
+        ...
+
+    def profile(self, user_key: str) -> StoredProfile | None:
+        """A user's row."""
+        ...
+
+    def controls(self, user_key: str) -> list[StoredControl]:
+        """A user's control records in the order of processing."""
+        ...
+
+    def buckets(self, kind: str, value: str) -> Buckets:
+        """A source's failures by bucket, over all partitions."""
+        ...
+
+    def tried(self, wanted: EventFilter) -> list[Tried]:
+        """The users tried from a source, most failures first."""
+        ...
+
+    def dead_letters(self, reason: str | None, limit: int) -> list[StoredDeadLetter]:
+        """Dead letters, the latest first."""
+        ...
+
+    def policy(self) -> Policy:
+        """The policy in force."""
+        ...
+
+    def pulse(self) -> Pulse:
+        """How the system is doing."""
+        ...
+
+    def totals(self) -> Totals:
+        """Counts of everything."""
+        ...
+
+    def latency(self, since: datetime) -> float | None:
+        """The median of arrival to stored (s) of events received since then; None without any."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection; the next use opens another."""
+        ...
+
+
+class PolicyStore(Protocol):
+    """Where policies are kept, revision by revision."""
+
+    def put(self, policy: Policy, by: str) -> Policy:
+        """Store a policy as the next revision, and queue every source that may have findings for review, in one
+        transaction; returns it with its revision.
+        """
+        ...
