@@ -277,11 +277,16 @@ class Inside(Engine, frozen=True):
     spoil: Callable[[Profile, Assessment, Change], tuple[Assessment, Change]] = lambda _, a, c: (a, c)
 
     def step(
-        self, profile: Profile | None, event: LoginEvent, context: Context, policy: Policy
+        self,
+        profile: Profile | None,
+        event: LoginEvent,
+        context: Context,
+        policy: Policy,
+        values: tuple[str, ...] | None = None,
     ) -> tuple[Assessment, Change]:
         """The step, then the spoiling."""
         assert profile is not None
-        return self.spoil(profile, *super().step(profile, event, context, policy))
+        return self.spoil(profile, *super().step(profile, event, context, policy, values))
 
 
 def learn_early(profile: Profile, assessment: Assessment, change: Change) -> tuple[Assessment, Change]:
