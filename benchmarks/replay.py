@@ -160,7 +160,7 @@ class Replay:
             event_id=login.event_id,
             event_time=login.time,
             finding=finding.detector,
-            evidence=msgspec.Raw(msgspec.json.encode(evidence)),
+            evidence=msgspec.json.encode(evidence),
         )
         assessment, change = self.engine.judge(profile, control, StoredLogin(login, 1), self.policy)
         profiles.apply(profile, change)

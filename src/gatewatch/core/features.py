@@ -34,9 +34,12 @@ class Features(msgspec.Struct, frozen=True, gc=False):
     total: float
 
 
-def compute(profile: Profile, event: LoginEvent, probation: int) -> Features:
-    """The features of an event against a profile."""
-    values = profiles.values_of(event)
+def compute(
+    profile: Profile, event: LoginEvent, probation: int, values: tuple[str, ...] | None = None
+) -> Features:
+    """The features of an event against a profile; `values` are the event's, where the caller has them already."""
+    if values is None:
+        values = profiles.values_of(event)
     if not profile.total and not profile.held:
         return Features(values, _NONE, 0.0)
     if profile.held:
@@ -49,7 +52,13 @@ def compute(profile: Profile, event: LoginEvent, probation: int) -> Features:
     bucket, read = counts.bucket_of(event.time), counts.read
     weights = []
     for known, value in zip(profile.values, values, strict=True):
-        weights.append(read(known[value], bucket) if value in known else 0.0)
+        found = known.get(value)
+        if found is None:
+            weights.append(0.0)
+        elif len(found) == 2 and found[0] >= bucket:  # by far the most common: seen this month only
+            weights.append(float(found[1]))
+        else:
+            weights.append(read(found, bucket))
     return Features(values, tuple(weights), read(profile.total, bucket))
 
 

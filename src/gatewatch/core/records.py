@@ -84,7 +84,7 @@ class ControlRecord(msgspec.Struct, frozen=True, tag="control", tag_field="k", g
     event_time: int = 0
     verdict: Verdict = ""
     finding: str = ""
-    evidence: msgspec.Raw = msgspec.Raw(b"{}")
+    evidence: bytes = b"{}"
     received: int = 0
     origin: str = ""
 

@@ -35,10 +35,11 @@ class BruteForce:
         failures = sum(tries.values())
         if failures < settings.failures:
             return None
-        few = sum(sorted(tries.values(), reverse=True)[: settings.sources])
+        named = _named(tries)
+        few = sum(sorted(named.values(), reverse=True)[: settings.sources])
         if few < settings.failures or 2 * few <= failures:
             return None
-        top = max(tries, key=lambda ip: (tries[ip], ip))
+        top = max(named, key=lambda ip: (named[ip], ip))
         return Signal(
             detector=self.id,
             code=self.id,
@@ -55,6 +56,13 @@ class BruteForce:
                 "usual_per_day": usual_per_day(situation.profile, event.time),
             },
         )
+
+
+def _named(tries: dict[str, int]) -> dict[str, int]:
+    """Tries per address, without what a crowded minute counted under no address."""
+    if len(tries) <= profiles.MAX_MINUTE_SOURCES or "" not in tries:
+        return tries
+    return {ip: n for ip, n in tries.items() if ip}
 
 
 def growing(base: float, slope: float, count: float, threshold: float) -> float:

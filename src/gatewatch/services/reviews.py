@@ -209,7 +209,7 @@ class _SourceReview:
             event_id=success.event_id,
             event_time=success.time,
             finding=anomaly.id,
-            evidence=msgspec.Raw(msgspec.json.encode(evidence)),
+            evidence=msgspec.json.encode(evidence),
             received=self.clock.now(),
         )
         return Outgoing(self.key[0], LOGINS, control.key, records.encode(control))

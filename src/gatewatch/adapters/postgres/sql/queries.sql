@@ -8,12 +8,12 @@ WHERE a.tenant_id = current_setting('gatewatch.tenant')
   AND (%(since)s::timestamptz IS NULL OR a.last_seen >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR a.last_seen < %(until)s)
   AND (%(detector)s::text IS NULL OR a.detector = %(detector)s)
-  AND (%(severities)s::text[] IS NULL OR a.severity = ANY(%(severities)s))
+  AND (%(severities)b::text[] IS NULL OR a.severity = ANY(%(severities)s))
   AND (%(subject_kind)s::text IS NULL OR a.subject_kind = %(subject_kind)s)
   AND (%(subject)s::text IS NULL OR a.subject = %(subject)s)
   AND (%(state)s::text IS NULL OR a.state = %(state)s)
   AND (%(event_id)s::text IS NULL OR a.body ->> 'event_id' = %(event_id)s)
-  AND (%(id)s::text IS NULL OR a.id = %(id)s)
+  AND (%(id)s::text IS NULL OR starts_with(a.id, %(id)s))
 ORDER BY a.last_seen DESC, a.id DESC
 LIMIT %(limit)s
 

@@ -18,18 +18,19 @@ LEFT JOIN LATERAL (SELECT revision, body FROM policies WHERE tenant_id = t.tenan
 WHERE t.tenant_id = ANY(%(ids)s)
 
 -- name: create_tenants
-INSERT INTO tenants (tenant_id) SELECT unnest(%(ids)s::text[]) ON CONFLICT DO NOTHING
+INSERT INTO tenants (tenant_id) SELECT unnest(%(ids)b::text[]) ON CONFLICT DO NOTHING
 
 -- name: policy
 SELECT body::text FROM policies WHERE tenant_id = %(tenant)s AND revision = %(revision)s
 
 -- name: stored_events_between
--- One tenant and a list of ids: the unique index of each month, whatever the statistics say.
+-- A month that was just begun has no statistics, and an index that begins with the tenant looks cheap (measured: 2 s instead
+-- of 10 ms a batch). The empty string keeps the tenant out of the choice: only the unique index begins with the event's id.
 SELECT event_id, digest FROM login_events
-WHERE tenant_id = %(tenant)s AND event_id = ANY(%(ids)s) AND time >= %(since)s AND time < %(until)s
+WHERE event_id = ANY(%(ids)s) AND tenant_id || '' = %(tenant)s AND time >= %(since)s AND time < %(until)s
 
 -- name: stored_events
-SELECT event_id, digest FROM login_events WHERE tenant_id = %(tenant)s AND event_id = ANY(%(ids)s)
+SELECT event_id, digest FROM login_events WHERE event_id = ANY(%(ids)s) AND tenant_id || '' = %(tenant)s
 
 -- name: stored_controls
 SELECT id FROM control_records WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s)
@@ -43,19 +44,19 @@ SELECT DISTINCT tenant_id, kind, value FROM source_activity WHERE part = %(part)
 
 -- name: buckets
 SELECT s.tenant_id, s.kind, s.value, s.bucket, s.state
-FROM unnest(%(tenants)s::text[], %(kinds)s::text[], %(values)s::text[], %(los)s::bigint[], %(his)s::bigint[]) AS k (tenant_id, kind, value, lo, hi)
+FROM unnest(%(tenants)b::text[], %(kinds)b::text[], %(values)b::text[], %(los)b::bigint[], %(his)b::bigint[]) AS k (tenant_id, kind, value, lo, hi)
 JOIN source_activity s USING (tenant_id, kind, value)
 WHERE s.part = %(part)s AND s.bucket BETWEEN k.lo AND k.hi
 
 -- name: united_buckets
 SELECT s.tenant_id, s.kind, s.value, s.part, s.bucket, s.state
-FROM unnest(%(tenants)s::text[], %(kinds)s::text[], %(values)s::text[], %(los)s::bigint[], %(his)s::bigint[]) AS k (tenant_id, kind, value, lo, hi)
+FROM unnest(%(tenants)b::text[], %(kinds)b::text[], %(values)b::text[], %(los)b::bigint[], %(his)b::bigint[]) AS k (tenant_id, kind, value, lo, hi)
 JOIN source_activity s USING (tenant_id, kind, value)
 WHERE s.bucket BETWEEN k.lo AND k.hi
 
 -- name: views
 SELECT v.tenant_id, v.kind, v.value, v.shares, v.findings
-FROM unnest(%(tenants)s::text[], %(kinds)s::text[], %(values)s::text[]) AS k (tenant_id, kind, value)
+FROM unnest(%(tenants)b::text[], %(kinds)b::text[], %(values)b::text[]) AS k (tenant_id, kind, value)
 JOIN source_view v USING (tenant_id, kind, value)
 
 -- name: anomalies
@@ -63,12 +64,12 @@ SELECT id, body::text FROM anomalies WHERE tenant_id = %(tenant)s AND id = ANY(%
 
 -- name: findings
 SELECT a.body::text
-FROM unnest(%(tenants)s::text[], %(kinds)s::text[], %(values)s::text[], %(los)s::timestamptz[], %(his)s::timestamptz[]) AS k (tenant_id, kind, value, lo, hi)
+FROM unnest(%(tenants)b::text[], %(kinds)b::text[], %(values)b::text[], %(los)b::timestamptz[], %(his)b::timestamptz[]) AS k (tenant_id, kind, value, lo, hi)
 JOIN anomalies a ON a.tenant_id = k.tenant_id AND a.subject_kind = k.kind AND a.subject = k.value AND a.slot BETWEEN k.lo AND k.hi
 WHERE a.body ->> 'event_id' = ''
 
 -- name: logins
-SELECT event_id, event, weight, detectors FROM login_events WHERE tenant_id = %(tenant)s AND event_id = ANY(%(ids)s)
+SELECT event_id, event, weight, detectors FROM login_events WHERE event_id = ANY(%(ids)s) AND tenant_id || '' = %(tenant)s
 
 -- name: value_counts
 SELECT part, attribute, value, n FROM value_counts WHERE tenant_id = %(tenant)s

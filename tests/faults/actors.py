@@ -1,0 +1,143 @@
+"""The processes of the fault test: `python -m tests.faults.actors ROLE NAME CONFIG`.
+
+Each is the real thing with a main of its own: detectors and notifiers run what the product runs.
+"""
+
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+
+from gatewatch import bootstrap, logs
+from gatewatch.adapters.postgres.connection import Session
+from gatewatch.adapters.postgres.leases import Leases
+from gatewatch.adapters.postgres.log import PostgresLog
+from gatewatch.core.partitioning import partition_of
+from gatewatch.ports import LOGINS, StaleRoute, Unavailable
+from gatewatch.settings import Settings
+from gatewatch.worker import Detector, Notifier
+from tests.faults import scenario
+from tests.faults.scenario import Chunk, Item
+
+_APPEND = "SELECT log_append(%(topic)s, %(generation)s, %(parts)s::integer[], %(keys)s::text[], %(values)s::bytea[])"
+_TOPIC = "SELECT partitions, generation FROM topics WHERE topic = %(topic)s"
+
+
+class Config(msgspec.Struct, frozen=True):
+    """What all processes of a run are told: where, with which settings, how fast."""
+
+    conninfo: str
+    settings: Settings
+    folder: str
+    began: float
+    seconds: float
+    chunks: int
+
+    @property
+    def script(self) -> Path:
+        """The chunks to send."""
+        return Path(self.folder) / "script"
+
+    @property
+    def acknowledged(self) -> Path:
+        """One line per chunk that was acknowledged."""
+        return Path(self.folder) / "acknowledged"
+
+
+class Producer:
+    """Sends the script at an even pace; a chunk counts when everything in it was acknowledged."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._log = PostgresLog(config.conninfo)
+        self._session = Session(config.conninfo)
+
+    def run(self, stop: threading.Event) -> None:
+        """Go on behind the last acknowledged chunk."""
+        done = acknowledged(self._config.acknowledged)
+        pace = self._config.seconds / max(1, self._config.chunks)
+        file = os.open(self._config.acknowledged, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        for number, chunk in enumerate(scenario.load(self._config.script)):
+            if number < done:
+                continue
+            stop.wait(max(0.0, self._config.began + number * pace - time.time()))
+            if not self._send(chunk, stop):
+                return
+            os.write(file, b"%d\n" % number)
+
+    def _send(self, chunk: Chunk, stop: threading.Event) -> bool:
+        while not stop.is_set():
+            try:
+                self._log.append([(item.key, item.value) for item in chunk if item.stray is None])
+                self._append_strays([item for item in chunk if item.stray is not None])
+            except (Unavailable, StaleRoute):
+                self._log.close()
+                stop.wait(0.2)
+                continue
+            return True
+        return False
+
+    def _append_strays(self, items: Chunk) -> None:
+        if items:
+            ((partitions, generation),) = self._session.rows(_TOPIC, {"topic": LOGINS})
+            found = {
+                "topic": LOGINS,
+                "generation": generation,
+                "parts": [stray_part(item, partitions) for item in items],
+                "keys": [item.key for item in items],
+                "values": [item.value for item in items],
+            }
+            self._session.rows(_APPEND, found)
+
+
+def stray_part(item: Item, partitions: int) -> int:
+    """The partition a stray record is put on: `stray` beyond the one its key belongs to."""
+    return (partition_of(item.key, partitions) + (item.stray or 0)) % partitions
+
+
+def acknowledged(path: Path) -> int:
+    """How many chunks were acknowledged."""
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return int(lines[-1]) + 1 if lines else 0
+
+
+def steal(config: Config, stop: threading.Event) -> None:
+    """Claim partitions by force from whoever works on them, so that their owners become zombies."""
+    session = Session(config.conninfo)
+    leases = Leases(session, LOGINS, config.settings.lease_timeout)
+    while not stop.wait(random.uniform(0.5, 2.5)):
+        try:
+            partitions, _, _ = leases.layout()
+            claim = leases.claim(random.randrange(partitions), force=True)
+            if claim is not None and random.random() < 0.7:
+                stop.wait(random.uniform(0.0, 0.5))
+                leases.release([claim])
+        except Unavailable:
+            session.close()
+
+
+def main(role: str, name: str, config: Config) -> None:
+    """Be one of the processes until told to stop."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    logs.configure("info", name)
+    match role:
+        case "detector":
+            Detector(config.settings, bootstrap.processing(config.settings, config.conninfo), stop).run()
+        case "notifier":
+            Notifier(bootstrap.relaying(config.settings, config.conninfo), stop).run()
+        case "producer":
+            Producer(config).run(stop)
+        case "thief":
+            steal(config, stop)
+        case _:
+            raise SystemExit(f"no such role: {role}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], msgspec.json.decode(Path(sys.argv[3]).read_bytes(), type=Config))

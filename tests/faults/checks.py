@@ -1,0 +1,248 @@
+"""What must be true in the end. Each check gives a line per violation, with enough to look it up."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from math import isclose
+from typing import NamedTuple
+
+import msgspec
+
+from gatewatch import bootstrap
+from gatewatch.core import anomalies, profiles, records
+from gatewatch.core.anomalies import Anomaly
+from gatewatch.core.engine import Engine
+from gatewatch.core.partitioning import partition_of
+from gatewatch.core.records import ControlRecord, EventRecord, RejectRecord
+from gatewatch.core.sketches import CHUNK
+from gatewatch.ports import ANOMALIES, LOGINS, TenantKey
+from gatewatch.services.frequencies import SKETCHED, _add_chunk
+from tests.faults import oracle
+from tests.faults.scenario import AFTER, ANONYMOUS, BEFORE, GARBAGE, POISON, Chunk, Item
+from tests.faults.stored import Stored
+
+
+class Sent(NamedTuple):
+    """What was acknowledged: the digests sent per event id, ids of control records and rejects, ids per origin."""
+
+    digests: dict[TenantKey, set[bytes]]
+    controls: set[TenantKey]
+    rejects: set[TenantKey]
+    counted: dict[str, set[str]]
+
+
+def sent(chunks: Iterable[Chunk]) -> Sent:
+    """What a script sends."""
+    found = Sent(defaultdict(set), set(), set(), defaultdict(set))
+    for chunk in chunks:
+        for item in chunk:
+            if item.kind not in ("garbage", "anonymous", "poison"):
+                _sent_item(item, found)
+    return found
+
+
+def _sent_item(item: Item, found: Sent) -> None:
+    if item.value[:1] == b"{":
+        record: records.Record = bootstrap.read_foreign(item.value, item.key, "", 1 << 60)
+    else:
+        record = records.decode(item.value)
+    match record:
+        case EventRecord():
+            found.digests[record.tenant_id, record.event.event_id].add(record.digest)
+            if record.origin:
+                found.counted[record.tenant_id].add(record.event.event_id)
+        case ControlRecord():
+            found.controls.add((record.tenant_id, record.id))
+        case RejectRecord():
+            found.rejects.add((record.tenant_id, record.id))
+
+
+def _differ(what: str, stored: Iterable[object], expected: Iterable[object]) -> list[str]:
+    have, want = set(stored), set(expected)
+    return [f"{what} is missing: {x}" for x in sorted(map(str, want - have))] + [
+        f"{what} should not be there: {x}" for x in sorted(map(str, have - want))
+    ]
+
+
+# (a) Every acknowledged record exactly once ------------------------------------------------------------------------
+
+
+def acknowledged(sent: Sent, stored: Stored) -> list[str]:
+    """Events, conflicts, control records: each once, repeats change nothing, nothing else is there."""
+    times = Counter(row.key for row in stored.events)
+    anonymous = {
+        ("default", f"{LOGINS}-{part}-{off}")
+        for (part, off), (key, _) in stored.watched.items()
+        if key.endswith(ANONYMOUS)
+    }
+    found = [f"event {key} is stored {n} times" for key, n in times.items() if n > 1]
+    found += _differ("event", times, sent.digests.keys() | anonymous)
+    stored_digests: dict[TenantKey, set[bytes]] = {row.key: {row.digest} for row in stored.events}
+    for tenant, id, digest in stored.conflicts:
+        if digest in stored_digests.setdefault((tenant, id), set()):
+            found.append(f"conflict of {(tenant, id)} is the stored event's own body")
+        stored_digests[tenant, id].add(digest)
+    found += [
+        f"event {key}: stored and in conflict are other bodies than were sent"
+        for key, digests in stored_digests.items()
+        if key not in anonymous and digests != sent.digests.get(key)
+    ]
+    doubts = {(tenant, f"doubt-{finding}-{id}") for tenant, finding, id in stored.doubts}
+    controls = {(row.control.tenant_id, row.control.id) for row in stored.controls}
+    found += _differ("control record", controls, sent.controls | doubts)
+    tallied = {tenant: len(ids) for tenant, ids in sent.counted.items()}
+    return found + _differ("tally of an import", stored.tallies.items(), tallied.items())
+
+
+def dead_letters(sent: Sent, stored: Stored) -> list[str]:
+    """What nobody can read, what an edge refused and what the store refuses: one dead letter each."""
+    watched: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    for place, (key, _) in stored.watched.items():
+        watched[key.partition(":")[2]].add(place)
+    by_reason: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for dead in stored.dead:
+        by_reason[dead.reason].append((dead.part, dead.off))
+    found = _differ("undecodable", by_reason.pop("undecodable", []), watched[GARBAGE])
+    found += _differ(
+        "reject", ((d.tenant_id, d.id) for d in stored.dead if d.reason == "bad_json"), sent.rejects
+    )
+    by_reason.pop("bad_json", None)
+    poison = {
+        place
+        for key, places in watched.items()
+        if key.startswith(POISON)
+        for place in places
+        if place[0] == partition_of(f"default:{key}", BEFORE) == partition_of(f"default:{key}", AFTER)
+    }
+    found += _differ("refused", by_reason.pop("refused", []), poison)
+    return found + [f"dead letters for another reason, {reason}: {p}" for reason, p in by_reason.items()]
+
+
+# (b) The oracle ----------------------------------------------------------------------------------------------------
+
+
+def replay(engine: Engine, stored: Stored) -> list[str]:
+    """Assessments and profiles are byte-identical to a replay, columns and anomalies of users equal."""
+    one, found = oracle.Replay(engine, stored), []
+    hits: list[Anomaly] = []
+    states: set[TenantKey] = set()
+    for key, rows in oracle.by_user(stored).items():
+        replayed = one.user(rows)
+        found += replayed.differences
+        hits += replayed.hits
+        if replayed.state is not None:
+            states.add(key)
+            found += _user(key, replayed, stored)
+    found += _differ("profile", stored.users, states)
+    return found + _user_anomalies(hits, stored)
+
+
+def _user(key: TenantKey, replayed: oracle.Replayed, stored: Stored) -> list[str]:
+    row, state = stored.users.get(key), replayed.state
+    if row is None or state is None:
+        return []
+    found = []
+    if row.state != profiles.encode(state.profile):
+        found.append(f"profile of {key}: stored {profiles.decode(row.state)}, replayed {state.profile}")
+    columns = (state.name, state.user_id, state.last_seen)
+    if (row.name, row.user_id, row.last_seen) != columns or not isclose(row.risk, state.risk, rel_tol=1e-12):
+        found.append(f"columns of {key}: stored {row[1:]}, replayed {columns} and risk {state.risk}")
+    return found
+
+
+def _unversioned(anomaly: Anomaly) -> str:
+    return anomalies.encode(msgspec.structs.replace(anomaly, version=0)).decode()
+
+
+def _user_anomalies(hits: Iterable[Anomaly], stored: Stored) -> list[str]:
+    expected = {(a.tenant_id, a.id): _unversioned(a) for a in oracle.merged(hits)}
+    have = {key: _unversioned(row.body) for key, row in stored.anomalies.items() if row.body.event_id}
+    return _differ("anomaly of a user", have.items(), expected.items())
+
+
+def anomaly_columns(stored: Stored) -> list[str]:
+    """What stands beside an anomaly's body says the same."""
+    found = []
+    for key, (a, columns) in stored.anomalies.items():
+        times = (a.slot, a.first_seen, a.last_seen)
+        expected = (a.subject_kind, a.subject, a.detector, a.state, a.severity, a.score, a.version, *times)
+        if columns != expected or key != (a.tenant_id, a.id):
+            found.append(f"columns of anomaly {key}: {columns} beside {expected}")
+    return found
+
+
+# (c) Source state and value counts -----------------------------------------------------------------------------------
+
+
+def source_state(stored: Stored) -> list[str]:
+    """Buckets without a deleted share equal those rebuilt from all stored attack failures; no other is missing."""
+    rebuilt, found = oracle.rebuilt_buckets(stored), []
+    for row, bucket in rebuilt.items():
+        kept = stored.buckets.get(row)
+        if row in stored.deleted:
+            if kept is not None and kept.failures >= bucket.failures:
+                found.append(f"bucket {row} was deleted and holds {kept.failures} of {bucket.failures} failures")
+        elif kept != bucket:
+            found.append(f"bucket {row}: stored {kept}, rebuilt {bucket}")
+    return found + [f"bucket {row} has no failures" for row in stored.buckets.keys() - rebuilt.keys()]
+
+
+def value_counts(stored: Stored) -> list[str]:
+    """The partitions' counts of values add up to all successes that were not held."""
+    counted, found = oracle.counted(stored), []
+    expected = {(tenant, *key): n for tenant, counts in counted.items() for key, n in counts.counts.items()}
+    found += _differ("count of a value", stored.counts.items(), expected.items())
+    summed = defaultdict(oracle.TenantFrequencies)
+    for tenant, name, chunk, data in stored.sketches:
+        _add_chunk(summed[tenant].sketches[name], chunk, data)
+    for tenant, frequencies in counted.items():
+        for name in SKETCHED:
+            have, want = summed[tenant].sketches[name].counters, frequencies.sketches[name].counters
+            wrong = [i // CHUNK for i, n in enumerate(want) if have[i] != n]
+            found += [f"chunk {chunk} of {name} of {tenant}" for chunk in sorted(set(wrong))]
+    return found
+
+
+# (e) The outbox, and (g) the offsets -----------------------------------------------------------------------------------
+
+
+def outbox(stored: Stored) -> list[str]:
+    """Each anomaly's versions 1..n once, the last as stored; each partition's numbers without gap, all relayed."""
+    versions: dict[TenantKey, list[Anomaly]] = defaultdict(list)
+    numbers: dict[int, list[int]] = defaultdict(list)
+    for message in stored.outbox:
+        numbers[message.part].append(message.seq)
+        if message.topic == ANOMALIES:
+            anomaly = anomalies.decode(message.value)
+            versions[anomaly.tenant_id, anomaly.id].append(anomaly)
+    found = _differ("anomaly in the outbox", versions, stored.anomalies)
+    for key, said in versions.items():
+        found += _versions(key, said, stored)
+    for part, (_, _, out_seq, position) in stored.partitions.items():
+        if numbers[part] != list(range(1, out_seq + 1)):
+            found.append(f"outbox of partition {part} has {len(numbers[part])} messages, numbered to {out_seq}")
+        if position != out_seq:
+            found.append(f"outbox of partition {part} was relayed to {position} of {out_seq}")
+    return found
+
+
+def _versions(key: TenantKey, said: list[Anomaly], stored: Stored) -> list[str]:
+    said.sort(key=lambda anomaly: anomaly.version)
+    found = []
+    if [a.version for a in said] != list(range(1, len(said) + 1)):
+        found.append(f"versions of anomaly {key} in the outbox: {[a.version for a in said]}")
+    if key in stored.anomalies and said[-1] != stored.anomalies[key].body:
+        found.append(f"anomaly {key}: last said {said[-1]}, stored {stored.anomalies[key].body}")
+    return found
+
+
+def offsets(stored: Stored) -> list[str]:
+    """Everything on the log was read, and no range of it was lost."""
+    found = [
+        f"partition {part} was read to {read} of {end}"
+        for part, (end, read, _, _) in stored.partitions.items()
+        if end != read
+    ]
+    return found + [f"a gap was found: {gap}" for gap in stored.gaps]
+
+
+Check = Callable[[Stored], list[str]]

@@ -1,0 +1,145 @@
+"""The checks of findings on sources, (d), and of the doubts they cast on logins, (f)."""
+
+from collections import Counter, defaultdict
+from ipaddress import ip_address, ip_network
+from typing import NamedTuple
+
+import msgspec
+
+from gatewatch.core import anomalies
+from gatewatch.core.anomalies import SLOT, Anomaly
+from gatewatch.core.engine import Engine
+from gatewatch.core.policy import DEFAULT
+from gatewatch.core.sources import BUCKET, Buckets
+from gatewatch.core.times import HOUR
+from gatewatch.ports import PartitionStore, SourceKey, Tenant
+from gatewatch.services.reviews import find
+from tests.faults import oracle
+from tests.faults.stored import Stored, StoredEvent
+
+#: A finding's source, slot and detector.
+FindingKey = tuple[SourceKey, int, str]
+Findings = dict[FindingKey, Anomaly]
+
+_SLOT_BUCKETS = SLOT // BUCKET
+
+
+class Expected(NamedTuple):
+    """What the review of everything gives: under the first policy, and under the one in force."""
+
+    first: Findings
+    last: Findings
+
+
+def expected(engine: Engine, store: PartitionStore, stored: Stored) -> Expected:
+    """All findings on all sources, from buckets rebuilt from all stored failures."""
+    united = oracle.united(oracle.rebuilt_buckets(stored))
+    found = Expected({}, {})
+    for key, buckets in united.items():
+        salt, tenant_id = stored.salts[key[0]], key[0]
+        revision = max(r for tenant, r in stored.policies if tenant == tenant_id)
+        for tenant, into in (
+            (Tenant(salt, DEFAULT), found.first),
+            (Tenant(salt, stored.policies[tenant_id, revision]), found.last),
+        ):
+            for slot in _slots(buckets):
+                for finding in find(store, engine, tenant, key, buckets, slot):
+                    anomaly = anomalies.of_finding(tenant_id, finding, tenant.policy)
+                    into[key, slot, finding.detector] = anomaly
+    return found
+
+
+def _slots(buckets: Buckets) -> range:
+    first, last = min(buckets) * BUCKET // SLOT, max(buckets) * BUCKET // SLOT
+    return range((first - 1) * SLOT, (last + 1) * SLOT, SLOT)
+
+
+def stored_findings(stored: Stored) -> Findings:
+    """The findings that are not withdrawn."""
+    return {
+        ((a.tenant_id, a.subject_kind, a.subject), a.slot, a.detector): a
+        for a, _ in stored.anomalies.values()
+        if not a.event_id and a.state == "open"
+    }
+
+
+def lost(stored: Stored) -> set[tuple[SourceKey, int]]:
+    """The slots of sources that a bucket was deleted from."""
+    found = set()
+    for key, _, index in stored.deleted:
+        slot = index // _SLOT_BUCKETS * SLOT
+        found |= {(key, slot), (key, slot - SLOT)}
+    return found
+
+
+def findings(expected: Expected, stored: Stored) -> list[str]:
+    """Open findings equal the review of everything; one that lost buckets is at least what it was, none is missing."""
+    have, gone = stored_findings(stored), lost(stored)
+    found = []
+    for key, anomaly in have.items():
+        if key[:2] in gone:
+            found += _lossy(key, anomaly, expected)
+        elif _plain(anomaly) != _plain(expected.last.get(key)):
+            found.append(f"finding {key}: stored {anomaly}, rebuilt {expected.last.get(key)}")
+    # What lost its buckets before the policy changed was only ever reviewed under the first one.
+    wanted = [k for k in expected.last if k[:2] not in gone or k in expected.first]
+    return found + [f"finding {key} is missing: {expected.last[key]}" for key in wanted if key not in have]
+
+
+def _lossy(key: FindingKey, anomaly: Anomaly, expected: Expected) -> list[str]:
+    rebuilt = [a for a in (expected.first.get(key), expected.last.get(key)) if a is not None]
+    if anomaly.frozen:
+        if not rebuilt or any((anomaly.score, anomaly.support) >= (a.score, a.support) for a in rebuilt):
+            return []
+    elif any(_plain(anomaly) == _plain(a) for a in rebuilt):
+        return []
+    return [f"finding {key}, which lost buckets: stored {anomaly}, rebuilt {rebuilt}"]
+
+
+def _plain(anomaly: Anomaly | None) -> str:
+    if anomaly is None:
+        return ""
+    return anomalies.encode(msgspec.structs.replace(anomaly, version=0)).decode()
+
+
+def tolerated(stored: Stored) -> Counter[str]:
+    """How the open findings stand: exact, or with deleted buckets."""
+    gone = lost(stored)
+    return Counter(
+        "frozen" if a.frozen else "last reviewed before its buckets went" if key[:2] in gone else "exact"
+        for key, a in stored_findings(stored).items()
+    )
+
+
+def doubts(stored: Stored) -> list[str]:
+    """Every success under an open finding was sent to its user's owner, and processed there with its login known."""
+    by_address: dict[tuple[str, str], list[StoredEvent]] = defaultdict(list)
+    for row in stored.events:
+        if row.event.is_success and not row.user_key.startswith("@ip:"):
+            by_address[row.event.tenant_id, row.event.ip].append(row)
+    processed = {row.control.id for row in stored.controls if row.known}
+    found = []
+    for (key, _, _), anomaly in stored_findings(stored).items():
+        for row in _successes(key, by_address):
+            policy = getattr(DEFAULT, anomaly.detector, None)
+            until = anomaly.last_seen + getattr(policy, "window", HOUR)
+            if anomaly.first_seen <= row.event.time <= until:
+                id = f"doubt-{anomaly.id}-{row.event.event_id}"
+                if id not in processed or (key[0], anomaly.id, row.event.event_id) not in stored.doubts:
+                    found.append(f"login {row.key} was not doubted because of {anomaly}")
+    return found
+
+
+def _successes(
+    key: SourceKey, by_address: dict[tuple[str, str], list[StoredEvent]]
+) -> list[StoredEvent]:
+    tenant, kind, value = key
+    if kind == "ip":
+        return by_address.get((tenant, value), [])
+    network = ip_network(value)
+    return [
+        row
+        for (owner, ip), rows in by_address.items()
+        if owner == tenant and ip and ip_address(ip) in network
+        for row in rows
+    ]

@@ -1,0 +1,208 @@
+"""One run of the fault test: everything is started, everything goes wrong, everything is checked."""
+
+import contextlib
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+
+from gatewatch.adapters.postgres.connection import Session
+from gatewatch.adapters.postgres.server import EmbeddedPostgres
+from gatewatch.adapters.postgres.store import PostgresStore
+from gatewatch.bootstrap import SystemClock
+from gatewatch.detectors import default_engine
+from gatewatch.settings import Settings
+from tests.faults import checks, findings, nemesis, scenario
+from tests.faults.actors import Config, acknowledged
+from tests.faults.nemesis import Amounts, Nemesis
+from tests.faults.processes import Children
+from tests.faults.scenario import Chunk
+from tests.faults.stored import Stored
+from tests.faults.system import System
+from tests.support.servers import SMALL, scratch_folder
+
+ROLES = {
+    "producer": "producer",
+    "detector-1": "detector",
+    "detector-2": "detector",
+    "detector-3": "detector",
+    "notifier-1": "notifier",
+    "notifier-2": "notifier",
+    "thief": "thief",
+}
+LEASE = 2.0
+TICK = 0.05
+#: How long the system may take to catch up once nothing goes wrong any more (s).
+CATCH_UP = 300.0
+
+
+class Test(NamedTuple):
+    """What to run."""
+
+    seed: int
+    seconds: float
+    events: int
+    days: float
+    amounts: Amounts
+    bucket_life: float
+    #: Longer than any transaction lives: a stopped one is ended when the lease is over and a claim waited a second.
+    quiet: float = 7.0
+
+
+class Report(NamedTuple):
+    """What happened, and what is wrong."""
+
+    happened: Counter[str]
+    checked: Counter[str]
+    violations: dict[str, list[str]]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong."""
+        return not any(self.violations.values())
+
+
+Say = Callable[[str], None]
+
+
+def run(test: Test, say: Say = print, keep: Path | None = None) -> Report:
+    """Run a test on a server of its own, in a folder of its own (or in `keep`, which stays)."""
+    with contextlib.ExitStack() as stack:
+        folder = keep or stack.enter_context(scratch_folder())
+        say(f"making {test.events:,} events over {test.days:g} days (seed {test.seed})")
+        chunks = scenario.make(test.seed, test.events, test.days)
+        scenario.save(chunks, folder / "script")
+        server = stack.enter_context(EmbeddedPostgres(folder / "pg", durable=False, settings=SMALL))
+        system = System(server, folder)
+        system.prepare()
+        happened, deaths = _faulty(test, system, len(chunks), say)
+        happened["records sent"] = sum(map(len, chunks))
+        report = check(chunks, system.superuser, system.conninfo, say)
+        report.violations["processes that died by themselves"] = deaths
+        report.happened.update(happened)
+        return report
+
+
+def _faulty(test: Test, system: System, chunks: int, say: Say) -> tuple[Counter[str], list[str]]:
+    """Run the system under faults until it has caught up; what happened, and who died by itself."""
+    settings = Settings(
+        geo_city=str(system.mmdb),
+        lease_timeout=LEASE,
+        batch_size=200,
+        bucket_life=test.bucket_life,
+        review_quiet=test.quiet,
+        frequency_merge=3.0,
+    )
+    config = Config(
+        system.conninfo, settings, str(system.folder), time.time() + 1.0, 0.93 * test.seconds, chunks
+    )
+    children = Children(config, ROLES)
+    rng = random.Random(test.seed)
+    hand = Nemesis(nemesis.plan(rng, test.seconds, test.amounts), system, children, rng)
+    changes = Changes(system, chunks, config.acknowledged)
+    try:
+        children.start()
+        began = time.monotonic()
+        while time.monotonic() - began < test.seconds or not hand.finished or not changes.finished:
+            hand.turn(time.monotonic() - began)
+            changes.turn()
+            children.tend()
+            time.sleep(TICK)
+        say(f"faults are over after {time.monotonic() - began:.0f} s; catching up")
+        children.all["thief"].role = "retired"
+        children.all["thief"].kill()
+        _catch_up(system, children, say)
+    finally:
+        children.finish()
+    return hand.done + changes.done, children.deaths
+
+
+class Changes:
+    """What an operator does midway, at shares of the script."""
+
+    def __init__(self, system: System, chunks: int, acknowledged: Path) -> None:
+        self._acknowledged = acknowledged
+        self._planned: list[tuple[float, str, Callable[[], None]]] = [
+            (0.40 * chunks, "geo database replaced", system.move_places),
+            (0.50 * chunks, "partitions added", system.grow),
+            (0.60 * chunks, "policy changed", system.change_policy),
+        ]
+        self.done: Counter[str] = Counter()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all was done."""
+        return not self._planned
+
+    def turn(self) -> None:
+        """Do what is due; again in the next turn where the server is away."""
+        if self._planned and acknowledged(self._acknowledged) >= self._planned[0][0]:
+            with contextlib.suppress(psycopg.OperationalError):
+                self._planned[0][2]()
+                self.done[self._planned.pop(0)[1]] += 1
+
+
+def _catch_up(system: System, children: Children, say: Say) -> None:
+    until, told = time.monotonic() + CATCH_UP, 0.0
+    while True:
+        children.tend()
+        left = system.left()
+        if children.all["producer"].ended() == 0 and left == (0, 0, 0):
+            return
+        if time.monotonic() > until:
+            raise AssertionError(f"not caught up: to read {left[0]}, to review {left[1]}, to relay {left[2]}")
+        if time.monotonic() > told:
+            told = time.monotonic() + 10.0
+            say(f"  to read {left[0]:,}, to review {left[1]:,}, to relay {left[2]:,}")
+        time.sleep(0.2)
+
+
+def check(chunks: list[Chunk], superuser: str, conninfo: str, say: Say) -> Report:
+    """Compare what is stored with what must be."""
+    began = time.monotonic()
+    stored, sent, engine = Stored(superuser), checks.sent(chunks), default_engine()
+    session = Session(conninfo)
+    store = PostgresStore(session, SystemClock(), timedelta(seconds=LEASE))
+    expected = findings.expected(engine, store, stored)
+    violations = {
+        "(a) acknowledged, stored exactly once": checks.acknowledged(sent, stored),
+        "(a) dead letters": checks.dead_letters(sent, stored),
+        "(b) replay gives the same": checks.replay(engine, stored),
+        "(b) columns of anomalies": checks.anomaly_columns(stored),
+        "(c) buckets of sources": checks.source_state(stored),
+        "(c) counts of values": checks.value_counts(stored),
+        "(d) findings on sources": findings.findings(expected, stored),
+        "(e) outbox": checks.outbox(stored),
+        "(f) doubted logins": findings.doubts(stored),
+        "(g) offsets": checks.offsets(stored),
+    }
+    session.close()
+    say(f"checked in {time.monotonic() - began:.0f} s")
+    return Report(Counter(), _sizes(stored), violations)
+
+
+def _sizes(stored: Stored) -> Counter[str]:
+    found = Counter(
+        {
+            "events stored": len(stored.events),
+            "late": sum(row.late for row in stored.events),
+            "held": sum(row.held for row in stored.events),
+            "conflicts": len(stored.conflicts),
+            "control records": len(stored.controls),
+            "doubts": len(stored.doubts),
+            "dead letters": len(stored.dead),
+            "profiles": len(stored.users),
+            "source buckets": len(stored.buckets),
+            "source buckets deleted": len(stored.deleted),
+            "anomalies": len(stored.anomalies),
+            "findings withdrawn": sum(a.state == "withdrawn" for a, _ in stored.anomalies.values()),
+            "messages in the outbox": len(stored.outbox),
+        }
+    )
+    found.update({f"findings {how}": n for how, n in findings.tolerated(stored).items()})
+    return found
