@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from gatewatch.core import anomalies, profiles, signals, sources
+from gatewatch.core import anomalies, attributes, profiles, signals, sources
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.engine import Engine, StoredLogin
 from gatewatch.core.policy import Policy
@@ -134,7 +134,7 @@ def counted(stored: Stored) -> dict[str, TenantFrequencies]:
     found: dict[str, TenantFrequencies] = defaultdict(TenantFrequencies)
     for row in stored.events:
         if row.event.is_success and not row.held:
-            found[row.event.tenant_id].count(profiles.values_of(row.event))
+            found[row.event.tenant_id].count(attributes.values_of(row.event))
     return found
 
 
