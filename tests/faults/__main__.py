@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.faults import nemesis
-from tests.faults.run import Report, Test, run
+from tests.faults.run import Report, Trial, run
 
 #: How many lines of each violated check are printed.
 SHOWN = 10
@@ -31,10 +31,10 @@ def main(arguments: list[str]) -> int:
     return 0 if report.passed else 1
 
 
-def test_of(seed: int, seconds: float, events: int, days: float) -> Test:
-    """A test of this size. Buckets live as long as three simulated days take, and a stall on top."""
+def test_of(seed: int, seconds: float, events: int, days: float) -> Trial:
+    """A trial of this size. Buckets live as long as three simulated days take, and a stall on top."""
     amounts = nemesis.FULL if seconds >= 120 else nemesis.SHORT
-    return Test(seed, seconds, events, days, amounts, bucket_life=3 * 0.93 * seconds / days + 12.0)
+    return Trial(seed, seconds, events, days, amounts, bucket_life=3 * 0.93 * seconds / days + 12.0)
 
 
 def show(report: Report) -> None:

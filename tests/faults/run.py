@@ -41,7 +41,7 @@ TICK = 0.05
 CATCH_UP = 300.0
 
 
-class Test(NamedTuple):
+class Trial(NamedTuple):
     """What to run."""
 
     seed: int
@@ -70,7 +70,7 @@ class Report(NamedTuple):
 Say = Callable[[str], None]
 
 
-def run(test: Test, say: Say = print, keep: Path | None = None) -> Report:
+def run(test: Trial, say: Say = print, keep: Path | None = None) -> Report:
     """Run a test on a server of its own, in a folder of its own (or in `keep`, which stays)."""
     with contextlib.ExitStack() as stack:
         folder = keep or stack.enter_context(scratch_folder())
@@ -80,7 +80,7 @@ def run(test: Test, say: Say = print, keep: Path | None = None) -> Report:
         server = stack.enter_context(EmbeddedPostgres(folder / "pg", durable=False, settings=SMALL))
         system = System(server, folder)
         system.prepare()
-        happened, deaths = _faulty(test, system, len(chunks), say)
+        happened, deaths = live(test, system, len(chunks), say)
         happened["records sent"] = sum(map(len, chunks))
         report = check(chunks, system.superuser, system.conninfo, say)
         report.violations["processes that died by themselves"] = deaths
@@ -88,8 +88,8 @@ def run(test: Test, say: Say = print, keep: Path | None = None) -> Report:
         return report
 
 
-def _faulty(test: Test, system: System, chunks: int, say: Say) -> tuple[Counter[str], list[str]]:
-    """Run the system under faults until it has caught up; what happened, and who died by itself."""
+def live(test: Trial, system: System, chunks: int, say: Say) -> tuple[Counter[str], list[str]]:
+    """Run the system under faults until it has caught up with the script; what happened, who died by itself."""
     settings = Settings(
         geo_city=str(system.mmdb),
         lease_timeout=LEASE,
