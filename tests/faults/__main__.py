@@ -27,7 +27,9 @@ def main(arguments: list[str]) -> int:
         given.keep.mkdir(parents=True, exist_ok=True)
     report = run(test_of(seed, given.seconds, given.events, given.days), keep=given.keep)
     show(report)
-    print(f"{'passed' if report.passed else 'FAILED'}: seed {seed}, {given.seconds:g} s, {given.events:,} events")
+    print(
+        f"{'passed' if report.passed else 'FAILED'}: seed {seed}, {given.seconds:g} s, {given.events:,} events"
+    )
     return 0 if report.passed else 1
 
 

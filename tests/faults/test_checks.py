@@ -75,7 +75,15 @@ def _check(name: str, quiet: Quiet, stored: Stored) -> list[str]:
 
 
 NAMES = (
-    *("acknowledged", "dead_letters", "replay", "anomaly_columns", "source_state", "value_counts", "findings"),
+    *(
+        "acknowledged",
+        "dead_letters",
+        "replay",
+        "anomaly_columns",
+        "source_state",
+        "value_counts",
+        "findings",
+    ),
     *("outbox", "doubts", "offsets"),
 )
 
@@ -127,7 +135,8 @@ def _other_order(stored: Stored) -> None:
     users = [row.user_key for row in stored.events]
     user = max(set(users), key=users.count)
     one, two = sorted(
-        (i for i, row in enumerate(stored.events) if row.user_key == user), key=lambda i: stored.events[i].place
+        (i for i, row in enumerate(stored.events) if row.user_key == user),
+        key=lambda i: stored.events[i].place,
     )[:2]
     events = stored.events
     events[one], events[two] = (
@@ -246,7 +255,9 @@ SPOILT: list[tuple[str, Spoil]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "spoil"), SPOILT, ids=lambda p: p if isinstance(p, str) else p.__name__.strip("_"))
+@pytest.mark.parametrize(
+    ("name", "spoil"), SPOILT, ids=lambda p: p if isinstance(p, str) else p.__name__.strip("_")
+)
 def test_what_is_spoilt_is_found(quiet: Quiet, name: str, spoil: Spoil) -> None:
     """A check finds what was spoilt."""
     stored = quiet.stored()
