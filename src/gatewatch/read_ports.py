@@ -75,7 +75,7 @@ class ImportStore(Protocol):
 
 
 class AnomalyFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which anomalies; None does not filter. Times are of the last hit."""
+    """Which anomalies; None does not filter. Times are of the last hit; `id` may be the beginning of one."""
 
     since: datetime | None = None
     until: datetime | None = None

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from gatewatch import settings as configuration
 from gatewatch.bootstrap import InputProblem, MigrationError, ServerError
-from gatewatch.cli import imports, processes
+from gatewatch.cli import explaining, imports, processes, questions
 from gatewatch.cli.errors import UserError
 from gatewatch.cli.state import State
 from gatewatch.ports import Unavailable
@@ -38,6 +38,8 @@ EXPECTED = (
 NOT_PREPARED = "the database has no tables yet: run `gatewatch migrate` (or `gatewatch up`)"
 #: The exit codes of a command ended by Ctrl-C, and of one whose reader went away.
 INTERRUPTED = 130
+#: Columns where there is no terminal.
+ENDLESS = 1_000
 
 
 @app.callback()
@@ -53,7 +55,9 @@ def common(
     """Detects anomalous logins in real time and says why."""
     given = {"data_dir": data_dir, "tenant": tenant}
     found = _with(configuration.current(), {name: value for name, value in given.items() if value})
-    context.obj = State(found, Console(), Console(stderr=True))
+    # Where there is no terminal nothing is folded or cut: a line is a row, for grep and for logs.
+    out = Console() if sys.stdout.isatty() else Console(width=ENDLESS)
+    context.obj = State(found, out, Console(stderr=True))
 
 
 def _with(found: Settings, given: dict[str, str]) -> Settings:
@@ -64,8 +68,8 @@ def _with(found: Settings, given: dict[str, str]) -> Settings:
         raise UserError(f"--{where.rstrip('`').replace('_', '-')}: {reason}") from error
 
 
-processes.register(app)
-imports.register(app)
+for group in (processes, imports, questions, explaining):
+    group.register(app)
 
 
 def main() -> None:

@@ -96,8 +96,11 @@ def _hit(event: LoginEvent, assessment: Assessment, signal: Signal, policy: Poli
 
 def merge(anomalies: Iterable[Anomaly]) -> Anomaly:
     """One anomaly of several with one id: counts add up, the strongest (then latest) hit gives the evidence."""
-    ranked = sorted(anomalies, key=lambda a: (a.score, a.peak, a.event_id))
+    ranked = sorted(anomalies, key=_rank)
     top = ranked[-1]
+    tied = [a for a in ranked if _rank(a) == _rank(top)]
+    if len(tied) > 1:  # two judgements of one event: their content decides, not which came first
+        top = max(tied, key=lambda a: (a.code, a.severity, _canonical(a.evidence)))
     return msgspec.structs.replace(
         top,
         state="open",
@@ -106,6 +109,13 @@ def merge(anomalies: Iterable[Anomaly]) -> Anomaly:
         last_seen=max(a.last_seen for a in ranked),
         version=max(a.version for a in ranked),
     )
+
+
+def _rank(anomaly: Anomaly) -> tuple[int, int, str]:
+    return anomaly.score, anomaly.peak, anomaly.event_id
+
+
+_canonical = msgspec.json.Encoder(order="sorted").encode
 
 
 def of_finding(tenant_id: str, finding: Finding, policy: Policy) -> Anomaly:

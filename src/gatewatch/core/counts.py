@@ -54,9 +54,9 @@ def read(counts: Counts, bucket: int) -> float:
     (4.0, 2.0)
     """
     total = 0.0
-    pairs = iter(counts)
-    for start, count in zip(pairs, pairs, strict=False):
-        age = bucket - start
+    values = iter(counts)
+    for start in values:
+        age, count = bucket - start, next(values)
         if age <= 0:
             total += count
         else:

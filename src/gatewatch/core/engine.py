@@ -40,11 +40,15 @@ class Engine(msgspec.Struct, frozen=True):
         event: LoginEvent,
         context: Context,
         policy: Policy,
+        values: tuple[str, ...] | None = None,
     ) -> tuple[Assessment, Change]:
-        """Assess an event against its user's state; the change is carried out by `profiles.apply`, not here."""
+        """Assess an event against its user's state; the change is carried out by `profiles.apply`, not here.
+
+        `values` are the event's (`profiles.values_of`), for callers that have them already.
+        """
         if event.outcome not in ("success", "failure"):
             return _NOT_ASSESSED, NO_CHANGE
-        situation = situate(profile, event, context, policy)
+        situation = situate(profile, event, context, policy, values)
         signals: list[Signal] = []
         degraded: list[str] = []
         for detector in self.detectors:
@@ -94,18 +98,28 @@ class Engine(msgspec.Struct, frozen=True):
         for detector in self.sources:
             settings = getattr(policy, detector.id, None)
             if subject[0] in detector.kinds and (settings is None or settings.enabled):
-                found += detector.review(subject, buckets, explained, policy)
+                weight = 1.0 if settings is None else settings.weight
+                found += (
+                    f if weight == 1.0 else msgspec.structs.replace(f, strength=f.strength * weight)
+                    for f in detector.review(subject, buckets, explained, policy)
+                )
         return found
 
 
-def situate(profile: Profile | None, event: LoginEvent, context: Context, policy: Policy) -> Situation:
+def situate(
+    profile: Profile | None,
+    event: LoginEvent,
+    context: Context,
+    policy: Policy,
+    values: tuple[str, ...] | None = None,
+) -> Situation:
     """What is known when the event is assessed."""
     state = profile if profile is not None else Profile()
     return Situation(
         event,
         state,
         context,
-        features.compute(state, event, policy.probation),
+        features.compute(state, event, policy.probation, values),
         policy,
         profiles.event_ref(event.event_id),
         state.newest - event.time > LATENESS,
@@ -204,11 +218,15 @@ def _judge_trust(profile: Profile, control: ControlRecord, login: StoredLogin) -
 
 def _without_itself(situation: Situation, login: StoredLogin) -> Situation:
     """The situation as if the login had not taught the profile: it must not vouch for itself."""
-    if any(held.ref == situation.ref for held in situation.profile.held):
-        return situation
+    held = next((h for h in situation.profile.held if h.ref == situation.ref), None)
+    taught = (
+        float(login.weight)
+        if held is None
+        else profiles.held_weight(held, login.event.time, situation.policy.probation)
+    )
     known = situation.features
-    weights = tuple(max(0.0, weight - login.weight) for weight in known.weights)
+    weights = tuple(max(0.0, weight - taught) for weight in known.weights)
     return msgspec.structs.replace(
         situation,
-        features=features.Features(known.values, weights, max(0.0, known.total - login.weight)),
+        features=features.Features(known.values, weights, max(0.0, known.total - taught)),
     )

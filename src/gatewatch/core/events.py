@@ -5,7 +5,7 @@ From then on it never changes: it is stored as it was assessed.
 """
 
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Any, Literal
 
 import msgspec
@@ -156,6 +156,7 @@ class LoginEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
         )
 
 
+@lru_cache(maxsize=65_536)
 def user_key(name: str, id: str, ip: str) -> str:
     """The key of a user within a tenant: the name trimmed and case-folded, else the id, else `@ip:<address>`."""
     return name.strip().casefold() or id.strip() or f"@ip:{ip}"
@@ -164,7 +165,6 @@ def user_key(name: str, id: str, ip: str) -> str:
 @lru_cache(maxsize=65_536)
 def prefix_of(ip: str) -> str:
     """The network an address is judged with: its /24 (IPv4) or its /64 (IPv6, what one customer has)."""
-    if not ip:
-        return ""
-    bits = 24 if ip_address(ip).version == 4 else 64
-    return str(ip_network(f"{ip}/{bits}", strict=False))
+    if ":" in ip:
+        return str(ip_network(f"{ip}/64", strict=False))
+    return f"{ip.rpartition('.')[0]}.0/24" if ip else ""

@@ -5,7 +5,7 @@ from math import log10
 from gatewatch.core import profiles
 from gatewatch.core.context import Frequencies
 from gatewatch.core.detection import Situation
-from gatewatch.core.profiles import ASN, DEVICE, IP, PREFIX, UA
+from gatewatch.core.profiles import ASN, COUNTRY, DEVICE, IP, PREFIX, UA
 
 #: The settled weight from which a value is known: one login of the last three months.
 KNOWN = 0.5
@@ -56,6 +56,14 @@ def device_doubt(situation: Situation) -> float:
 def is_shared(tenant: Frequencies) -> bool:
     """Whether many of the tenant's logins come from the event's address."""
     return tenant.ip >= _SHARED_LOGINS and tenant.ip >= _SHARED_SHARE * tenant.total
+
+
+def on_shared_network(situation: Situation) -> bool:
+    """Whether a new address says little: many have it, or a carrier in a country the user knows dealt it out."""
+    asn = situation.event.asn
+    if asn is not None and asn.kind == "mobile" and settled(situation, COUNTRY) >= KNOWN:
+        return True
+    return is_shared(situation.context.frequencies)
 
 
 def surprise(situation: Situation, attribute: int, expected: float) -> float:

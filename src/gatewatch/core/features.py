@@ -34,9 +34,12 @@ class Features(msgspec.Struct, frozen=True, gc=False):
     total: float
 
 
-def compute(profile: Profile, event: LoginEvent, probation: int) -> Features:
-    """The features of an event against a profile."""
-    values = profiles.values_of(event)
+def compute(
+    profile: Profile, event: LoginEvent, probation: int, values: tuple[str, ...] | None = None
+) -> Features:
+    """The features of an event against a profile; `values` are the event's, where the caller has them already."""
+    if values is None:
+        values = profiles.values_of(event)
     if not profile.total and not profile.held:
         return Features(values, _NONE, 0.0)
     if profile.held:

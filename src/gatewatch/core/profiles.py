@@ -37,6 +37,8 @@ MAX_HELD = 16
 FAILURE_HORIZON = 8 * DAY
 #: The most weight logins of one user, address and hour may teach.
 MAX_HOURLY_WEIGHT = 3
+#: The addresses of one hour that may teach; a user who comes from more teaches nothing new by it.
+MAX_HOUR_SOURCES = 16
 MAX_HOURS = 64
 
 #: Degrees are kept as integers of 1e-4 (about 11 m).
@@ -255,8 +257,10 @@ def neighbours(profile: Profile, time: int, ref: bytes) -> tuple[Login | None, L
 
 def hourly_weight(profile: Profile, time: int, ip: str) -> int:
     """How much weight one more login of this address in this hour may teach: 1, or 0 once the cap is reached."""
-    taught = profile.hours.get(time // HOUR, {}).get(ip, 0)
-    return 1 if taught < MAX_HOURLY_WEIGHT else 0
+    taught = profile.hours.get(time // HOUR, {})
+    if ip not in taught:
+        return 1 if len(taught) < MAX_HOUR_SOURCES else 0
+    return 1 if taught[ip] < MAX_HOURLY_WEIGHT else 0
 
 
 def apply(profile: Profile, change: Change) -> None:

@@ -146,6 +146,11 @@ def slice_of(bucket: Bucket) -> Slice:
     )
 
 
+#: Failures in 10 minutes, in the hour, in the day; users and unknown names in the hour.
+Numbers = tuple[int, int, int, int, int]
+NOTHING: Numbers = (0, 0, 0, 0, 0)
+
+
 class Share:
     """One partition's slices of one source, with the sums of what lies before the newest bucket remembered.
 
@@ -165,9 +170,10 @@ class Share:
         if self._last is not None and index < self._last:
             self._last = None
 
-    def numbers(self, time: int) -> tuple[int, int, int, int, int]:
-        """Failures in 10 minutes (exact to the minute), hour and day (to the bucket), the hour's users and unknown
-        names (summed over its buckets, so an upper bound), as of an event time.
+    def numbers(self, time: int) -> Numbers:
+        """What the share adds to a source's numbers as of an event time: failures in 10 minutes (exact to the minute),
+        in the hour and the day (to the bucket), the hour's users and unknown names (summed over its buckets, so an
+        upper bound).
         """
         last, within = divmod(time // MINUTE, MINUTES)
         if last != self._last:
@@ -215,12 +221,19 @@ class Share:
             sums[3] += sign * found.unknown
 
 
+def add(a: Numbers, b: Numbers) -> Numbers:
+    """Two partitions' numbers together."""
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4]
+
+
 def numbers_at(shares: Iterable[Share], time: int, finding: str = "") -> SourceNumbers:
     """A source as of an event time, over the shares of all partitions."""
-    ten = hour = day = users = unknown = 0
+    total = NOTHING
     for share in shares:
-        a, b, c, d, e = share.numbers(time)
-        ten, hour, day, users, unknown = ten + a, hour + b, day + c, users + d, unknown + e
-    if not day and not finding:
-        return QUIET
-    return SourceNumbers(ten, hour, day, users, unknown, finding)
+        total = add(total, share.numbers(time))
+    return as_numbers(total, finding)
+
+
+def as_numbers(total: Numbers, finding: str) -> SourceNumbers:
+    """The numbers of a source as they are stored with an event."""
+    return SourceNumbers(*total, finding) if total[2] or finding else QUIET

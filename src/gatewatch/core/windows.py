@@ -9,7 +9,8 @@ left out of users and failures: a person's own typing errors behind a shared add
 
 Buckets keep the 256 smallest user hashes. Where one of a window dropped any, the window looks at the hashes below
 2^(32 - level) only, which every one of its buckets still has, and each stands for 2^level users (Flajolet, "On
-adaptive sampling", 1990; relative error about 1/√128). Failures stay exact.
+adaptive sampling", 1990; relative error about 1/√128). So does a pass over windows of more than `_ENTRIES` entries,
+to bound its cost. Failures stay exact, and a threshold on users asks for what is sure of an estimate.
 """
 
 from bisect import bisect_left

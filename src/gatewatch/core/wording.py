@@ -131,9 +131,7 @@ def _brute_force(case: _Case) -> str:
     top, most = phrases.text(evidence, "top_source"), phrases.number(evidence, "top_source_failures")
     where = f" from {top}" if top and sources in (1, None) else ""
     if top and sources and sources > 1:
-        where = (
-            f" from {phrases.plural(sources, 'address')}, most of them ({phrases.digits(most)}) from {top}"
-        )
+        where = f" from {phrases.plural(sources, 'address')}, the busiest {top} ({phrases.digits(most)})"
     usual = phrases.number(evidence, "usual_per_day")
     tail = (
         f"; {phrases.digits(usual)} a day {'is' if usual == 1 else 'are'} usual" if usual is not None else ""

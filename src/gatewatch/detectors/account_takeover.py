@@ -25,7 +25,8 @@ class AccountTakeover:
     - F ≥ `failures`: 0.88 + 0.05 · log10(F / threshold), at most 0.95, **whatever is known of user and address**;
       0.7 where none of the failures came from this address's prefix and both address and device are the user's
       own: the victim at home under somebody else's attack is asked, not locked out.
-    - `typing_errors` ≤ F < `failures`: 0.2 when the address or the device is known, else 0.6.
+    - `typing_errors` ≤ F < `failures`: 0.18 (which opens nothing alone) when the address or the device is known,
+      else 0.6.
     - A finding is open on the address or its /64 (0.75), or its /24 (0.6), and neither address nor device is known,
       half of it where many of the tenant get in from there (an office); when one is known, 0.1 with failures on
       this account, else nothing.
@@ -88,7 +89,7 @@ def _strength(situation: Situation, tries: dict[str, int], failures: int, suspic
         return round(min(0.95, 0.88 + 0.05 * log10(failures / settings.failures)), 3)
     many = failures >= settings.typing_errors
     if at_home or own_device:
-        return 0.2 if many else 0.1 if suspicion and failures else 0.0
+        return 0.18 if many else 0.1 if suspicion and failures else 0.0
     if is_shared(situation.context.frequencies):
         suspicion *= 0.5
     return max(suspicion, 0.6 if many else 0.0)

@@ -5,8 +5,7 @@ from typing import Any
 
 from gatewatch.core import features
 from gatewatch.core.detection import Model, Situation
-from gatewatch.core.familiarity import KNOWN, is_shared, settled
-from gatewatch.core.profiles import COUNTRY
+from gatewatch.core.familiarity import on_shared_network
 from gatewatch.core.signals import Signal
 
 #: With this many logins known, half of what the model says counts.
@@ -49,7 +48,7 @@ class LoginRisk:
         history = situation.features.total
         strength = settings.most / (1.0 + exp(-(raw - settings.midpoint) / settings.scale))
         strength *= history / (history + _HALF_TRUST)
-        if _on_shared_network(situation):
+        if on_shared_network(situation):
             strength *= 0.5
         if strength < _LEAST:
             return None
@@ -70,17 +69,9 @@ class LoginRisk:
             "history": round(situation.features.total, 1),
             "tenant_logins": situation.context.frequencies.total,
             "address": situation.event.ip,
-            "shared_network": _on_shared_network(situation),
+            "shared_network": on_shared_network(situation),
         }
         explain = getattr(self.model, "explain", None)
         if explain is not None:
             evidence["terms"] = explain(features.vector(situation.features, situation.context))
         return evidence
-
-
-def _on_shared_network(situation: Situation) -> bool:
-    """Whether a new address says little: many have it, or the carrier deals it out anew."""
-    asn = situation.event.asn
-    if asn is not None and asn.kind == "mobile" and settled(situation, COUNTRY) >= KNOWN:
-        return True
-    return is_shared(situation.context.frequencies)

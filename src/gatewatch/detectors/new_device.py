@@ -1,8 +1,8 @@
 """A device the user never got in with."""
 
 from gatewatch.core.detection import Situation
-from gatewatch.core.familiarity import KNOWN, knows_address, settled, surprise
-from gatewatch.core.profiles import ASN, BROWSER, DEVICE, OS
+from gatewatch.core.familiarity import KNOWN, knows_address, on_shared_network, settled, surprise
+from gatewatch.core.profiles import BROWSER, DEVICE, OS
 from gatewatch.core.signals import Signal
 from gatewatch.detectors.new_country import usual_values
 
@@ -17,9 +17,9 @@ class NewDevice:
 
     strength = 0.22 · -log10 p(new), at most 0.4, where p(new) = k / (n + 1) with k devices in n logins: who clears
     cookies every week shows it. Times 0.8 when browser and operating system are the user's usual families, 0.9 with
-    one of them new, 1 with both; halved at a known address or on
-    the user's own carrier. From `history` logins on. Exact user agents are not
-    compared: 52% of legitimate logins show a new one (RBA data).
+    one of them new, 1 with both; halved at a known address and on a network that many share (an office, a carrier in
+    a country the user knows). From `history` logins on. Exact user agents are not compared: 52% of legitimate logins
+    show a new one (RBA data).
 
     False positives: a new phone on mobile data.
     """
@@ -38,8 +38,9 @@ class NewDevice:
             return None
         if situation.profile.successes < situation.policy.new_device.history or not features.total:
             return None
+        at_home = knows_address(situation) or on_shared_network(situation)
         new_browser, new_os = _is_new(situation, BROWSER), _is_new(situation, OS)
-        share = _SHARES[new_browser, new_os] * (0.5 if _at_home(situation) else 1.0)
+        share = _SHARES[new_browser, new_os] * (0.5 if at_home else 1.0)
         return Signal(
             detector=self.id,
             code=self.id,
@@ -59,14 +60,6 @@ class NewDevice:
                 "address": situation.event.ip,
             },
         )
-
-
-def _at_home(situation: Situation) -> bool:
-    """Whether the network vouches for the device: a known address, or the user's carrier, which has no fixed ones."""
-    asn = situation.event.asn
-    if asn is not None and asn.kind == "mobile" and settled(situation, ASN) >= KNOWN:
-        return True
-    return knows_address(situation)
 
 
 def _is_new(situation: Situation, attribute: int) -> bool:

@@ -215,7 +215,7 @@ class _Work:
         context = self.surroundings.context(event, tenant.policy.revision, frequencies, values)
         state = self.partition.users.get(user)
         profile = state.profile if state is not None else None
-        assessment, change = self.maker.engine.step(profile, event, context, tenant.policy)
+        assessment, change = self.maker.engine.step(profile, event, context, tenant.policy, values)
         row = EventRow(
             offset,
             record,

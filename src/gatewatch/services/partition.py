@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from gatewatch.core.context import EMPTY, Context, SourceNumbers
+from gatewatch.core.context import NO_FREQUENCIES, QUIET, Context, SourceNumbers
 from gatewatch.core.events import LoginEvent, prefix_of
-from gatewatch.core.sources import Share, numbers_at
+from gatewatch.core.sources import BUCKET, NOTHING, Numbers, Share, add, as_numbers, numbers_at
 from gatewatch.core.times import DAY
 from gatewatch.ports import Claim, OpenFinding, PartitionStore, SourceKey, SourceView, TenantKey, UserState
 from gatewatch.services.frequencies import TenantFrequencies
@@ -82,18 +82,32 @@ class Surroundings:
         self._part = own.claim.part
         self._views = views
         self._elsewhere: dict[SourceKey, list[Share]] = {}
+        self._coarse: dict[tuple[SourceKey, int], Numbers] = {}
 
     def numbers(self, key: SourceKey, time: int) -> SourceNumbers:
-        """A source as of an event's time."""
+        """A source as of an event's time, exact to the minute."""
         shares = self._elsewhere.get(key)
         if shares is None:
             shares = self._elsewhere[key] = self._shares_elsewhere(key)
         own = self._own.share(key)
         view = self._views.get(key)
         if own is None and not shares and view is None:
-            return EMPTY.ip
+            return QUIET
         finding = strongest(view.findings, time) if view is not None and view.findings else ""
         return numbers_at([own, *shares] if own is not None else shares, time, finding)
+
+    def coarse_numbers(self, key: SourceKey, time: int) -> SourceNumbers:
+        """A large source as of an event's time; what other partitions counted is read once per bucket, at its end."""
+        bucket = time // BUCKET
+        total = self._coarse.get((key, bucket))
+        if total is None:
+            shares = self._shares_elsewhere(key)
+            total = NOTHING
+            for share in shares:
+                total = add(total, share.numbers((bucket + 1) * BUCKET - 1))
+            self._coarse[key, bucket] = total
+        own = self._own.share(key)
+        return as_numbers(add(total, own.numbers(time)) if own is not None else total, "")
 
     def _shares_elsewhere(self, key: SourceKey) -> list[Share]:
         shares = [share for cache in self._owned.values() if (share := cache.share(key)) is not None]
@@ -120,11 +134,11 @@ class Surroundings:
         asn = str(event.asn.number) if event.asn is not None and event.asn.number else ""
         return Context(
             policy,
-            self.numbers((tenant, "ip", event.ip), time) if event.ip else EMPTY.ip,
-            self.numbers((tenant, "prefix", prefix_of(event.ip)), time) if event.ip else EMPTY.ip,
-            self.numbers((tenant, "asn", asn), time) if asn else EMPTY.ip,
-            self.numbers((tenant, "tenant", ""), time),
-            frequencies.of(values) if frequencies is not None else EMPTY.frequencies,
+            self.numbers((tenant, "ip", event.ip), time) if event.ip else QUIET,
+            self.numbers((tenant, "prefix", prefix_of(event.ip)), time) if event.ip else QUIET,
+            self.coarse_numbers((tenant, "asn", asn), time) if asn else QUIET,
+            self.coarse_numbers((tenant, "tenant", ""), time),
+            frequencies.of(values) if frequencies is not None else NO_FREQUENCIES,
         )
 
 

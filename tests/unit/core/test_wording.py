@@ -63,8 +63,8 @@ def test_brute_force_names_the_busiest_address() -> None:
     attack = burst(40, NOON, ip=AWAY_IP) + burst(4, NOON)
     said = _sentences(failure(NOON, ip=AWAY_IP), HISTORY + attack)["brute_force"]
     assert said == (
-        "alice was tried with 45 failed attempts in 10 minutes from 2 addresses, most of them (41) from "
-        "198.51.100.77; 0 a day are usual."
+        "alice was tried with 45 failed attempts in 10 minutes from 2 addresses, the busiest "
+        "198.51.100.77 (41); 0 a day are usual."
     )
 
 

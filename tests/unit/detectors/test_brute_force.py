@@ -78,6 +78,12 @@ def test_addresses(addresses: int, each: int, signals: bool) -> None:
     assert (_assess(failure(NOON, ip=last.ip), attack) is not None) is signals
 
 
+def test_a_crowded_minute_names_no_address() -> None:
+    """Given more addresses within a minute than it keeps, what it counts under none is not one busy attacker."""
+    crowd = [failure(NOON - (200 - i) * SECOND // 10, ip=f"198.51.100.{i + 1}") for i in range(200)]
+    assert _assess(failure(NOON, ip="203.0.113.5"), crowd) is None
+
+
 def test_noise_does_not_hide_the_attacker() -> None:
     """Given 40 failures from one address and one each from ten others, the one is named."""
     noise = [failure(NOON - i * SECOND, ip=f"198.51.100.{i}") for i in range(1, 11)]

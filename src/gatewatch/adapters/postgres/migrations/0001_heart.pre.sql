@@ -246,7 +246,7 @@ BEGIN
         RETURN;
     END IF;
     EXECUTE format('CREATE TABLE %I (LIKE login_events INCLUDING DEFAULTS)', v_table);
-    EXECUTE format('CREATE UNIQUE INDEX ON %I (tenant_id, event_id)', v_table);
+    EXECUTE format('CREATE UNIQUE INDEX ON %I (event_id, tenant_id)', v_table);
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', v_table);
     EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', v_table);
     EXECUTE format('ALTER TABLE login_events ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', v_table, v_month, (v_month + interval '1 month')::date);

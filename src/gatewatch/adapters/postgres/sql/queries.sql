@@ -13,7 +13,7 @@ WHERE a.tenant_id = current_setting('gatewatch.tenant')
   AND (%(subject)s::text IS NULL OR a.subject = %(subject)s)
   AND (%(state)s::text IS NULL OR a.state = %(state)s)
   AND (%(event_id)s::text IS NULL OR a.body ->> 'event_id' = %(event_id)s)
-  AND (%(id)s::text IS NULL OR a.id = %(id)s)
+  AND (%(id)s::text IS NULL OR starts_with(a.id, %(id)s))
 ORDER BY a.last_seen DESC, a.id DESC
 LIMIT %(limit)s
 

@@ -24,12 +24,13 @@ INSERT INTO tenants (tenant_id) SELECT unnest(%(ids)s::text[]) ON CONFLICT DO NO
 SELECT body::text FROM policies WHERE tenant_id = %(tenant)s AND revision = %(revision)s
 
 -- name: stored_events_between
--- One tenant and a list of ids: the unique index of each month, whatever the statistics say.
+-- A month that was just begun has no statistics, and an index that begins with the tenant looks cheap (measured: 2 s instead
+-- of 10 ms a batch). The empty string keeps the tenant out of the choice: only the unique index begins with the event's id.
 SELECT event_id, digest FROM login_events
-WHERE tenant_id = %(tenant)s AND event_id = ANY(%(ids)s) AND time >= %(since)s AND time < %(until)s
+WHERE event_id = ANY(%(ids)s) AND tenant_id || '' = %(tenant)s AND time >= %(since)s AND time < %(until)s
 
 -- name: stored_events
-SELECT event_id, digest FROM login_events WHERE tenant_id = %(tenant)s AND event_id = ANY(%(ids)s)
+SELECT event_id, digest FROM login_events WHERE event_id = ANY(%(ids)s) AND tenant_id || '' = %(tenant)s
 
 -- name: stored_controls
 SELECT id FROM control_records WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s)
@@ -68,7 +69,7 @@ JOIN anomalies a ON a.tenant_id = k.tenant_id AND a.subject_kind = k.kind AND a.
 WHERE a.body ->> 'event_id' = ''
 
 -- name: logins
-SELECT event_id, event, weight, detectors FROM login_events WHERE tenant_id = %(tenant)s AND event_id = ANY(%(ids)s)
+SELECT event_id, event, weight, detectors FROM login_events WHERE event_id = ANY(%(ids)s) AND tenant_id || '' = %(tenant)s
 
 -- name: value_counts
 SELECT part, attribute, value, n FROM value_counts WHERE tenant_id = %(tenant)s
