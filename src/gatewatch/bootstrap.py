@@ -7,11 +7,13 @@ from time import monotonic, time_ns
 from typing import NamedTuple
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from gatewatch import logs
 from gatewatch.adapters.enrichment import Enricher
 from gatewatch.adapters.files import InputProblem, LogFile
-from gatewatch.adapters.geo.maxmind import MaxMind
+from gatewatch.adapters.geo.build import build_mmdb
+from gatewatch.adapters.geo.maxmind import GeoProblem, MaxMind
 from gatewatch.adapters.postgres.connection import Session, first_line, translated
 from gatewatch.adapters.postgres.imports import PostgresImports
 from gatewatch.adapters.postgres.leases import Leases
@@ -33,7 +35,7 @@ from gatewatch.services.batches import BatchMaker
 from gatewatch.services.decoding import UNKNOWN_TENANT
 from gatewatch.services.outbox import Relay
 from gatewatch.services.reviews import Reviewer
-from gatewatch.settings import Settings
+from gatewatch.settings import Settings, SettingsError
 
 
 class SystemClock:
@@ -47,12 +49,39 @@ class SystemClock:
 #: What this file hands on to the command line beside what it wires itself.
 __all__ = [
     "EmbeddedPostgres",
+    "GeoProblem",
     "InputProblem",
     "LogFile",
     "MigrationError",
     "PostgresLog",
     "ServerError",
+    "build_mmdb",
 ]
+
+
+def check(settings: Settings) -> None:
+    """Check what only an adapter can: the form of the connection string. Raises `SettingsError`."""
+    try:
+        conninfo_to_dict(settings.database_url)
+    except psycopg.ProgrammingError as error:
+        raise SettingsError(f"DATABASE_URL: {first_line(error)}") from error
+
+
+class CannotGrow(Exception):
+    """A topic cannot have that number of partitions; the message says why."""
+
+
+def grow(conninfo: str, partitions: int) -> int:
+    """Give the log more partitions; returns its generation. Raises `CannotGrow`."""
+    session = Session(conninfo)
+    try:
+        wanted = {"topic": LOGINS, "n": partitions}
+        ((generation,),) = session.rows("SELECT grow_topic(%(topic)s, %(n)s)", wanted)
+    except psycopg.DatabaseError as error:
+        raise CannotGrow(first_line(error)) from error
+    finally:
+        session.close()
+    return int(generation)
 
 
 def embedded(settings: Settings, progress: Callable[[str], None]) -> EmbeddedPostgres:
@@ -60,6 +89,14 @@ def embedded(settings: Settings, progress: Callable[[str], None]) -> EmbeddedPos
     folder = Path(settings.postgres_bin) if settings.postgres_bin else None
     binaries = PostgresBinaries.find(folder) if folder else None
     return EmbeddedPostgres(settings.data_path, binaries, progress=progress)
+
+
+def emptied(server: EmbeddedPostgres) -> str:
+    """Drop everything that Gatewatch stored on an embedded server that runs; returns its connection string."""
+    with psycopg.connect(server.superuser_conninfo, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS gatewatch WITH (FORCE)")
+    with EmbeddedPostgres(server.data_dir) as again:
+        return again.conninfo
 
 
 def prepare(conninfo: str, partitions: int = DEFAULT_PARTITIONS) -> list[str]:

@@ -2,6 +2,7 @@
 
 import gc
 import random
+from collections import Counter
 from collections.abc import Callable
 from threading import Event
 from time import monotonic
@@ -18,7 +19,9 @@ from gatewatch.settings import Settings
 
 #: How often a detector beats, renews and balances, and how often it reviews, in seconds.
 BEAT = 1.0
-REVIEW_EVERY = 0.25
+REVIEW_EVERY = 0.5
+#: How long a batch should take at most, in seconds.
+BATCH_SECONDS = 1.0
 #: How long it waits when there is nothing to read, in seconds.
 IDLE = 0.05
 #: How often old source buckets are deleted, as a share of their life.
@@ -55,7 +58,7 @@ class Detector:
         """Work until told to stop; then finish the batch, give the partitions back and leave."""
         gc.collect()
         gc.freeze()
-        gc.set_threshold(200_000, 20, 100)
+        gc.disable()  # profiles are long-lived containers: going through them again and again halves the throughput
         failures = 0
         while not self._stop.is_set():
             try:
@@ -82,14 +85,13 @@ class Detector:
         self._stop.wait(min(MOST_BACKOFF, 0.05 * 2**failures) * random.uniform(0.5, 1.0))
 
     def _turn(self) -> None:
-        now = monotonic()
-        if now >= self._next_beat:
-            self._next_beat = now + BEAT
-            self._balance()
+        self._beat()
         waiting = self._store.backlog([p.claim for p in self._owned.values()])
         for part in sorted(waiting):
+            self._beat()
             if part in self._owned and not self._stop.is_set():
                 self._guarded(part, self._batch)
+                gc.collect(0)  # the batch is gone by now; what little was cyclic in it goes here
         if monotonic() >= self._next_review:
             self._next_review = monotonic() + REVIEW_EVERY
             for part in sorted(self._owned):
@@ -100,6 +102,11 @@ class Detector:
                 partition.merge_frequencies(self._store)
         if not waiting:
             self._stop.wait(IDLE)
+
+    def _beat(self) -> None:
+        if monotonic() >= self._next_beat:
+            self._next_beat = monotonic() + BEAT
+            self._balance()
 
     # Partitions ----------------------------------------------------------------------------------------------------
 
@@ -149,7 +156,7 @@ class Detector:
     # Batches and reviews ---------------------------------------------------------------------------------------------
 
     def _batch(self, partition: Partition) -> None:
-        part = partition.claim.part
+        part, began = partition.claim.part, monotonic()
         limit = self._limits.get(part, self._pace.batch_size)
         with metrics.BATCH_SECONDS.labels("read").time():
             found = self._store.read(partition.claim, limit)
@@ -168,11 +175,17 @@ class Detector:
             return
         partition.claim = msgspec.structs.replace(partition.claim, next_offset=batch.next_offset)
         partition.sources.forget(deleted)
-        partition.shrink()
-        self._limits[part] = min(self._pace.batch_size, limit * 2)
+        partition.shrink(len(self._owned))
+        self._limits[part] = self._next_limit(len(found), limit, monotonic() - began)
         self._bad.pop(part, None)
         count(batch)
         self._break(batch)
+
+    def _next_limit(self, n: int, limit: int, seconds: float) -> int:
+        """How many records the next batch may hold: about `BATCH_SECONDS` of work, and never near the lease."""
+        if seconds > BATCH_SECONDS:
+            return max(1, n // 2)
+        return min(self._pace.batch_size, limit * 2) if seconds < BATCH_SECONDS / 2 else limit
 
     def _break(self, batch: Batch) -> None:
         """The breaker: nothing but bad messages, and many of them, stops the partition instead of burying it."""
@@ -224,12 +237,12 @@ def _count_anomalies(found: list[Anomaly]) -> None:
 def count(batch: Batch) -> None:
     """Say in metrics what a stored batch held."""
     metrics.BATCH_RECORDS.observe(batch.next_offset - batch.claim.next_offset)
-    for row in batch.events:
-        metrics.EVENTS.labels(row.event.source, row.event.outcome).inc()
-        for part in row.assessment.degraded:
-            metrics.DEGRADED.labels(part).inc()
-    for dead in batch.dead:
-        metrics.DEAD_LETTERS.labels(dead.reject.reason).inc()
+    for labels, n in Counter((row.event.source, row.event.outcome) for row in batch.events).items():
+        metrics.EVENTS.labels(*labels).inc(n)
+    for part, n in Counter(part for row in batch.events for part in row.assessment.degraded).items():
+        metrics.DEGRADED.labels(part).inc(n)
+    for reason, n in Counter(dead.reject.reason for dead in batch.dead).items():
+        metrics.DEAD_LETTERS.labels(reason).inc(n)
     if batch.gap is not None:
         metrics.GAPS.inc()
         logs.get().error("a range of the log was lost", part=batch.claim.part, gap=batch.gap)

@@ -8,9 +8,20 @@ import msgspec
 import typer
 from rich.console import Console
 
+from gatewatch import bootstrap
 from gatewatch import settings as configuration
-from gatewatch.bootstrap import InputProblem, MigrationError, ServerError
-from gatewatch.cli import explaining, imports, processes, questions
+from gatewatch.bootstrap import GeoProblem, InputProblem, MigrationError, ServerError
+from gatewatch.cli import (
+    administration,
+    demo,
+    explaining,
+    imports,
+    processes,
+    questions,
+    simulating,
+    subjects,
+    watching,
+)
 from gatewatch.cli.errors import UserError
 from gatewatch.cli.state import State
 from gatewatch.ports import Unavailable
@@ -33,6 +44,7 @@ EXPECTED = (
     MigrationError,
     ServerError,
     InputProblem,
+    GeoProblem,
     typer.TyperException,
 )
 NOT_PREPARED = "the database has no tables yet: run `gatewatch migrate` (or `gatewatch up`)"
@@ -55,6 +67,7 @@ def common(
     """Detects anomalous logins in real time and says why."""
     given = {"data_dir": data_dir, "tenant": tenant}
     found = _with(configuration.current(), {name: value for name, value in given.items() if value})
+    bootstrap.check(found)
     # Where there is no terminal nothing is folded or cut: a line is a row, for grep and for logs.
     out = Console() if sys.stdout.isatty() else Console(width=ENDLESS)
     context.obj = State(found, out, Console(stderr=True))
@@ -68,7 +81,17 @@ def _with(found: Settings, given: dict[str, str]) -> Settings:
         raise UserError(f"--{where.rstrip('`').replace('_', '-')}: {reason}") from error
 
 
-for group in (processes, imports, questions, explaining):
+for group in (
+    processes,
+    imports,
+    simulating,
+    demo,
+    watching,
+    questions,
+    subjects,
+    explaining,
+    administration,
+):
     group.register(app)
 
 
@@ -101,7 +124,7 @@ def run(arguments: list[str]) -> int:
 
 def _plain(error: Exception) -> str:
     found = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-    return " ".join(found.split())
+    return " ".join(found.replace("Value error, ", "").split())
 
 
 def _fail(message: str, code: int = 1) -> int:

@@ -28,10 +28,14 @@ def database(settings: Settings) -> str:
     """The connection string of the system that runs here. Raises `UserError` where none does."""
     if settings.database_url:
         return settings.database_url
-    server = bootstrap.embedded(settings, _quiet)
-    if not server.running():
+    if not bootstrap.embedded(settings, _quiet).running():
         raise UserError(f"nothing runs on {settings.data_path}: start it with `gatewatch up`")
-    return server.conninfo
+    return current(settings)
+
+
+def current(settings: Settings) -> str:
+    """The connection string as it is now, running or not: an embedded server may come back on another port."""
+    return settings.database_url or bootstrap.embedded(settings, _quiet).conninfo
 
 
 @contextlib.contextmanager
@@ -53,12 +57,15 @@ def reachable(settings: Settings) -> Iterator[str]:
 class Attendance:
     """The system, running: found, or started and looked after by this process until it leaves.
 
-    Whoever supervised may leave before we are done (Ctrl-C, the end of its own work): then we take over.
+    Whoever supervised may leave before we are done (Ctrl-C, the end of its own work): then we take over. `fresh`
+    wants the system for itself, with an empty database.
     """
 
-    def __init__(self, settings: Settings, report: Report, *, command: str, detectors: int = 1) -> None:
+    def __init__(
+        self, settings: Settings, report: Report, *, command: str, detectors: int = 1, fresh: bool = False
+    ) -> None:
         self.settings, self._report = settings, report
-        self._command, self._detectors = command, detectors
+        self._command, self._detectors, self._fresh = command, detectors, fresh
         self._supervisor: Supervisor | None = None
         self._server: EmbeddedPostgres | None = None
         self._stop = Event()
@@ -67,9 +74,7 @@ class Attendance:
     @property
     def conninfo(self) -> str:
         """Where the database is now: an embedded one may come back on another port."""
-        if self.settings.database_url:
-            return self.settings.database_url
-        return bootstrap.embedded(self.settings, _quiet).conninfo
+        return current(self.settings)
 
     def __enter__(self) -> Self:
         self._take_over()
@@ -96,9 +101,13 @@ class Attendance:
         supervisor = Supervisor(
             self.settings, self._report, command=self._command, detectors=self._detectors, quiet=True
         )
-        with contextlib.suppress(AlreadyRunning):
-            supervisor.start()
-            self._supervisor = supervisor
+        try:
+            supervisor.start(fresh=self._fresh)
+        except AlreadyRunning:
+            if self._fresh:
+                raise
+            return
+        self._supervisor = supervisor
 
     def _attended_elsewhere(self) -> bool:
         """Whether detectors on other machines work on your own server."""

@@ -65,7 +65,7 @@ def import_files(
         state = state.with_settings(tenant=tenant)
     arrival = Arrival(
         tenant_id=state.settings.tenant,
-        received=_moment(received_at),
+        received=moment_of("--received-at", received_at),
         source=source.value,
         origin=f"import-{uuid4()}",
         zone=_zone(zone),
@@ -89,11 +89,12 @@ def _zone(name: str) -> tzinfo:
         raise UserError(f"--zone: there is no time zone {name!r}") from None
 
 
-def _moment(text: str) -> int:
+def moment_of(option: str, text: str) -> int:
+    """An event time (µs) from an option; "" is now. Raises `UserError`."""
     try:
         moment = datetime.fromisoformat(text) if text else datetime.now(UTC)
     except ValueError:
-        raise UserError(f"--received-at: {text!r} is no time (2026-04-20T12:00:00Z)") from None
+        raise UserError(f"{option}: {text!r} is no time (2026-04-20T12:00:00Z)") from None
     return from_datetime(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
 
 

@@ -91,7 +91,7 @@ class Lines(_Said):
 
     def reading(self, consumed: int, total: int | None) -> None:
         """A line now and then."""
-        if self._is_time():
+        if self._name and self._is_time():
             self.say(f"reading {self._name}: {_share(consumed, total)}")
 
     def assessing(self, left: int, of: int) -> None:

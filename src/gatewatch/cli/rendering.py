@@ -44,9 +44,9 @@ def score(points: int, level: str) -> Text:
     return Text(f"{points}", style=COLOURS.get(level, ""))
 
 
-def grid(*columns: str | tuple[str, dict[str, Any]], title: str = "") -> Table:
+def grid(*columns: str | tuple[str | Text, dict[str, Any]]) -> Table:
     """A plain table; a column is its heading, with options of `Table.add_column`."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title or None, title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         heading, options = (column, {}) if isinstance(column, str) else column
         table.add_column(heading, **options)

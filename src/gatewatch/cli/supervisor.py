@@ -62,18 +62,19 @@ class Supervisor:
         """Where the database is."""
         return self._conninfo
 
-    def start(self, prepare: Callable[[str], None] | None = None) -> None:
-        """Start everything. `prepare` may do more with the database before the children start.
+    def start(self, *, fresh: bool = False) -> None:
+        """Start everything, over an empty database where it is to be `fresh` (the embedded one only).
 
         Raises `AlreadyRunning`, `ServerError`, `Unavailable` (your own server is away), `MigrationError`.
         """
+        bootstrap.enrichment(self._settings)  # a geo file that cannot be read is said here, not by each child
         self._take_lock()
         try:
             if self.server is not None:
                 self._conninfo = self.server.start()
+                if fresh:
+                    self._conninfo = bootstrap.emptied(self.server)
             self._migrate()
-            if prepare is not None:
-                prepare(self._conninfo)
             self._output = _output(self._settings.data_path) if self._quiet else None
             for child in self.children:
                 self._start(child)

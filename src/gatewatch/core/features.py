@@ -52,7 +52,13 @@ def compute(
     bucket, read = counts.bucket_of(event.time), counts.read
     weights = []
     for known, value in zip(profile.values, values, strict=True):
-        weights.append(read(known[value], bucket) if value in known else 0.0)
+        found = known.get(value)
+        if found is None:
+            weights.append(0.0)
+        elif len(found) == 2 and found[0] >= bucket:  # by far the most common: seen this month only
+            weights.append(float(found[1]))
+        else:
+            weights.append(read(found, bucket))
     return Features(values, tuple(weights), read(profile.total, bucket))
 
 

@@ -145,7 +145,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     open_strength: Share = 0.3
     open_score: int = 20
     flag_score: int = 40
-    probation: Positive = 7 * DAY
+    probation: Annotated[int, msgspec.Meta(ge=1, le=30 * DAY)] = 7 * DAY
     #: A source's failures by users who also get in from there are their own typing errors, up to this many tries.
     explained_tries: Positive = 9
     #: How far before an attack the successes that explain a source's failures may lie.

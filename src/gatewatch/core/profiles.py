@@ -5,8 +5,9 @@
 login taught. `apply` is the only function that changes a profile; assessing never does.
 """
 
+from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,6 +15,9 @@ from gatewatch.core import counts
 from gatewatch.core.counts import Counts
 from gatewatch.core.events import LoginEvent, prefix_of
 from gatewatch.core.times import DAY, HOUR, MINUTE
+
+K = TypeVar("K", int, str)
+V = TypeVar("V")
 
 VERSION = 1
 
@@ -31,8 +35,9 @@ MAX_MINUTES = 180
 MAX_MINUTE_SOURCES = 16
 MAX_DAYS = 9
 MAX_DAY_SOURCES = 64
-#: Logins that are held (on probation or revoked).
+#: Logins that are held (on probation or revoked), and the longest probation a policy may ask for.
 MAX_HELD = 16
+MAX_PROBATION = 30 * DAY
 #: How long failures are kept behind the newest event: the longest window (7 days) and the lateness.
 FAILURE_HORIZON = 8 * DAY
 #: The most weight logins of one user, address and hour may teach.
@@ -128,16 +133,25 @@ _decoder = msgspec.msgpack.Decoder(Profile)
 
 
 def encode(profile: Profile) -> bytes:
-    """The stored bytes of a profile. Equal profiles give equal bytes: every mapping is in a canonical order."""
-    for i, values in enumerate(profile.values):
-        if len(values) > 1:
-            profile.values[i] = dict(sorted(values.items()))
-    profile.minutes = {m: dict(sorted(s.items())) for m, s in sorted(profile.minutes.items())}
-    profile.hours = {h: dict(sorted(s.items())) for h, s in sorted(profile.hours.items())}
-    profile.days = dict(sorted(profile.days.items()))
-    for day in profile.days.values():
-        day.sources = dict(sorted(day.sources.items()))
+    """The stored bytes of a profile. Equal profiles give equal bytes: every mapping is in the order of its keys."""
+    profile.values = [in_order(values) for values in profile.values]
+    if profile.minutes:
+        profile.minutes = in_order({m: in_order(s) for m, s in profile.minutes.items()})
+    if profile.hours:
+        profile.hours = in_order({h: in_order(s) for h, s in profile.hours.items()})
+    if profile.days:
+        profile.days = in_order(profile.days)
+        for day in profile.days.values():
+            day.sources = in_order(day.sources)
     return _encoder.encode(profile)
+
+
+def in_order(mapping: dict[K, V]) -> dict[K, V]:
+    """The mapping in the order of its keys; itself where it is already."""
+    if len(mapping) < 2:
+        return mapping
+    keys = sorted(mapping)
+    return mapping if list(mapping) == keys else {key: mapping[key] for key in keys}
 
 
 def decode(data: bytes) -> Profile:
@@ -165,9 +179,12 @@ def device_of(event: LoginEvent) -> str:
 
 def ua_fingerprint(event: LoginEvent) -> str:
     """Eight hex digits for the exact user agent, "" without one."""
-    if event.ua is None or not event.ua.raw:
-        return ""
-    return blake2b(event.ua.raw.encode("utf-8"), digest_size=4).hexdigest()
+    return _fingerprint(event.ua.raw) if event.ua is not None and event.ua.raw else ""
+
+
+@lru_cache(maxsize=16_384)
+def _fingerprint(raw: str) -> str:
+    return blake2b(raw.encode("utf-8"), digest_size=4).hexdigest()
 
 
 def values_of(event: LoginEvent) -> tuple[str, ...]:
@@ -318,9 +335,12 @@ def _teach(profile: Profile, change: Change, sign: int) -> None:
     if not amount:
         return
     counts.add(profile.total, bucket, amount)
-    for i, value in enumerate(change.values):
-        if value:
-            _count(profile.values[i], value, bucket, amount, MAX_VALUES[i])
+    for i, (known, value) in enumerate(zip(profile.values, change.values, strict=True)):
+        found = known.get(value)
+        if found and found[-2] == bucket and amount > 0:  # by far the most common: a value seen this month
+            found[-1] += amount
+        elif value:
+            _count(known, value, bucket, amount, MAX_VALUES[i])
 
 
 def _count(values: dict[str, Counts], value: str, bucket: int, amount: int, most: int) -> None:
@@ -338,20 +358,16 @@ def _count(values: dict[str, Counts], value: str, bucket: int, amount: int, most
 
 
 def _hold(profile: Profile, held: Held) -> None:
-    """Withhold a login; where the list is full, the oldest goes, into trust if it was only on probation."""
+    """Withhold a login. Where the list is full the oldest goes: into trust only if it was on probation for longer than
+    any policy asks, so that nobody ends a probation early by logging in often.
+    """
     profile.held.append(held)
     profile.held.sort(key=lambda h: (h.time, h.ref))
     if len(profile.held) > MAX_HELD:
-        _settle(profile, profile.held.pop(0))
-
-
-def _settle(profile: Profile, held: Held) -> None:
-    if not held.revoked:
-        _teach(
-            profile,
-            Change(op="clear", time=held.time, weight=held.weight, values=held.values),
-            1,
-        )
+        oldest = profile.held.pop(0)
+        if not oldest.revoked and profile.newest - oldest.time >= MAX_PROBATION:
+            settled = Change(op="clear", time=oldest.time, weight=oldest.weight, values=oldest.values)
+            _teach(profile, settled, 1)
 
 
 def _release(profile: Profile, ref: bytes) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 
 from gatewatch.core.context import QUIET, SourceNumbers
 from gatewatch.core.events import LoginEvent, prefix_of
-from gatewatch.core.profiles import ua_fingerprint
+from gatewatch.core.profiles import in_order, ua_fingerprint
 from gatewatch.core.signals import Subject
 from gatewatch.core.sketches import BottomK, keyed_hash
 from gatewatch.core.times import MINUTE
@@ -77,7 +77,7 @@ _decoder = msgspec.msgpack.Decoder(Bucket)
 
 def encode(bucket: Bucket) -> bytes:
     """The stored bytes of a bucket; equal buckets give equal bytes."""
-    bucket.users.counts = dict(sorted(bucket.users.counts.items()))
+    bucket.users.counts = in_order(bucket.users.counts)
     return _encoder.encode(bucket)
 
 

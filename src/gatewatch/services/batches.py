@@ -93,6 +93,7 @@ class _Work:
         self.controls: set[TenantKey] = set()
         self.logins: dict[TenantKey, StoredLogin] = {}
         self.done: dict[TenantKey, EventRow] = {}
+        self.fresh: dict[TenantKey, LoginEvent] = {}
         self.keys: dict[TenantKey, list[SourceKey]] = {}
 
     # Before: what is it, does it belong here, what must be known ---------------------------------------------------
@@ -125,15 +126,11 @@ class _Work:
             }
         )
         self._prepare_controls([record for record in found if isinstance(record, ControlRecord)])
-        fresh: list[LoginEvent] = []
-        for i, (offset, record) in enumerate(here):
-            if (
-                isinstance(record, EventRecord)
-                and (record.tenant_id, record.event.event_id) not in self.stored
-            ):
-                record = msgspec.structs.replace(record, event=self.maker.enrich(record.event))
-                here[i] = (offset, record)
-                fresh.append(record.event)
+        for record in events:
+            key = (record.event.tenant_id, record.event.event_id)
+            if key not in self.stored and key not in self.fresh:
+                self.fresh[key] = self.maker.enrich(record.event)
+        fresh = list(self.fresh.values())
         self.partition.load_users(self._users(fresh, found), self.store)
         self._prepare_sources(owned, fresh)
 
@@ -194,7 +191,7 @@ class _Work:
             self._dead(offset, too_old(record))
             return
         self.stored[key] = record.digest
-        self._assess(offset, record)
+        self._assess(offset, record, self.fresh[key])
         self._tally(record).events += 1
 
     def _repeat(self, record: EventRecord, digest: bytes) -> None:
@@ -204,8 +201,7 @@ class _Work:
             self.batch.conflicts.append(Conflict(record))
             self._tally(record).conflicts += 1
 
-    def _assess(self, offset: int, record: EventRecord) -> None:
-        event = record.event
+    def _assess(self, offset: int, record: EventRecord, event: LoginEvent) -> None:
         tenant = self.tenants[event.tenant_id]
         user = (event.tenant_id, event.user_key)
         values = profiles.values_of(event)

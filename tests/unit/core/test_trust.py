@@ -145,13 +145,26 @@ def test_unweighed_login_changes_nothing() -> None:
     assert ENGINE.judge(profile, control, None, DEFAULT)[1].op == "none"
 
 
+def held_too_many(apart: int) -> list[LoginEvent]:
+    """One more strange login than a profile can hold, `apart` µs from each other."""
+    count = profiles.MAX_HELD + 1
+    return [login(THEN + i * apart, ip=f"198.51.100.{i}", geo=LAGOS) for i in range(count)]
+
+
 def test_full_probation_list_settles_the_oldest() -> None:
-    """Where too many logins are held, the oldest one on probation is trusted, and its verdict still counts."""
-    events = [login(THEN + i * DAY, ip=f"198.51.100.{i}", geo=LAGOS) for i in range(profiles.MAX_HELD + 1)]
+    """Where too many logins are held, one older than any probation is trusted, and its verdict still counts."""
+    events = held_too_many(2 * DAY)
     profile = profile_with(*events)
     assert len(profile.held) == profiles.MAX_HELD
     assert events[0].ip in profile.values[profiles.IP]
     tell(profile, "verdict", "compromised", events[0])
+    assert events[0].ip not in profile.values[profiles.IP]
+
+
+def test_many_flagged_logins_do_not_end_a_probation() -> None:
+    """An attacker who logs in often does not push his first login out of probation and into trust."""
+    events = held_too_many(DAY // 2)
+    profile = profile_with(*events)
     assert events[0].ip not in profile.values[profiles.IP]
 
 

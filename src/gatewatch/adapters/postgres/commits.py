@@ -3,7 +3,7 @@
 Every insert and upsert is sorted by key, so that two owners never wait for each other in a circle.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from gatewatch.adapters.postgres.statements import load
 from gatewatch.core import anomalies, context, profiles, signals
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.partitioning import murmur2
-from gatewatch.core.times import to_datetime
+from gatewatch.core.times import DAY, to_datetime
 from gatewatch.ports import (
     Batch,
     BucketKey,
@@ -61,6 +61,9 @@ _TYPES = [
     "text",
     "bytea",
 ]
+
+_PROFILE_TYPES = ("text", "text", "bytea", "text", "text", "int8", "float8", "bool")
+_BUCKET_TYPES = ("text", "text", "text", "int8", "bytea")
 
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -125,10 +128,11 @@ class Commits:
         connection = self._session.connection
         with translated():
             if self._staged_on is not connection:
-                connection.execute(_SQL["stage_events"])
+                for table in ("events", "profiles", "buckets"):
+                    connection.execute(_SQL[f"stage_{table}"])
                 self._staged_on = connection
-            times = {to_datetime(row.event.time) for row in batch.events}
-            for month in sorted({(time.year, time.month) for time in times} - self._months):
+            days = [to_datetime(day * DAY) for day in {row.event.time // DAY for row in batch.events}]
+            for month in sorted({(day.year, day.month) for day in days} - self._months):
                 connection.execute("SELECT create_event_partition(make_date(%s, %s, 1))", month)
                 self._months.add(month)
 
@@ -281,38 +285,30 @@ def _put_records(cursor: Cursor, batch: Batch) -> None:
     )
 
 
+def _copy(
+    cursor: Cursor, what: str, types: Sequence[str], rows: Iterable[Row], **more: str | int | datetime
+) -> None:
+    """COPY rows, sorted by key, into the staging table of `what` and upsert from there: half the cost of arrays."""
+    ordered = sorted(rows, key=lambda row: row[:4])
+    if not ordered:
+        return
+    with cursor.copy(_SQL[f"copy_{what}"]) as copy:
+        copy.set_types(types)
+        for row in ordered:
+            copy.write_row(row)
+    cursor.execute(_SQL[f"upsert_{what}"], more)
+
+
 def _put_state(cursor: Cursor, batch: Batch) -> None:
     part = batch.claim.part
-    _put(
-        cursor,
-        "upsert_profiles",
-        _columns(
-            (
-                (
-                    *key,
-                    profiles.encode(u.profile),
-                    u.name,
-                    u.user_id,
-                    u.last_seen,
-                    u.risk,
-                    u.profile.has_history,
-                )
-                for key, u in batch.users.items()
-            ),
-            *("tenants", "keys", "states", "names", "ids", "seen", "risks", "histories"),
-        ),
-        part=part,
+    users = (
+        (*key, profiles.encode(u.profile), u.name, u.user_id, u.last_seen, u.risk, u.profile.has_history)
+        for key, u in batch.users.items()
     )
-    _put(
-        cursor,
-        "upsert_buckets",
-        _columns(
-            ((*key, state) for key, state in batch.buckets.items()),
-            *("tenants", "kinds", "values", "buckets", "states"),
-        ),
-        part=part,
-        written=to_datetime(batch.now - batch.now % batch.grain),
-    )
+    _copy(cursor, "profiles", _PROFILE_TYPES, users, part=part)
+    written = to_datetime(batch.now - batch.now % batch.grain)
+    buckets = ((*key, state) for key, state in batch.buckets.items())
+    _copy(cursor, "buckets", _BUCKET_TYPES, buckets, part=part, written=written)
     _put(
         cursor,
         "upsert_counts",

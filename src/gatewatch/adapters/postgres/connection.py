@@ -21,7 +21,7 @@ Row = tuple[Any, ...]
 #: Look-ups are by key; a plan that reads a whole table for a batch of keys is always a mistake of the estimate.
 _SETTINGS = (
     "-c jit=off -c enable_seqscan=off -c enable_bitmapscan=off"
-    " -c enable_hashjoin=off -c enable_mergejoin=off -c timezone=UTC"
+    " -c enable_hashjoin=off -c enable_mergejoin=off -c enable_material=off -c timezone=UTC"
     " -c statement_timeout=60s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
 )
 

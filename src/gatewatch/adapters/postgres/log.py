@@ -10,7 +10,7 @@ from gatewatch.ports import LOGINS, StaleRoute, Unavailable
 MAX_RECORDS = 1_000
 MAX_BYTES = 8 << 20
 
-_APPEND = "SELECT log_append(%(topic)s, %(generation)s, %(parts)s::integer[], %(keys)s::text[], %(values)s::bytea[])"
+_APPEND = "SELECT log_append(%(topic)s, %(generation)s, %(parts)b::integer[], %(keys)b::text[], %(values)b::bytea[])"
 _TOPIC = "SELECT partitions, generation FROM topics WHERE topic = %(topic)s"
 
 

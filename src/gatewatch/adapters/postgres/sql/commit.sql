@@ -22,22 +22,35 @@ SELECT tenant_id, event_id, 'epoch'::timestamptz + time * interval '1 microsecon
     country, score, level, detectors, late, weight, held, generation, part, off, digest, context, event, assessment::json, raw
 FROM staged_events
 
+-- name: stage_profiles
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_profiles (
+    tenant_id text, user_key text, state bytea, name text, user_id text, last_seen bigint, risk float8, has_history boolean
+) ON COMMIT DELETE ROWS
+
+-- name: copy_profiles
+COPY staged_profiles FROM STDIN WITH (FORMAT binary)
+
 -- name: upsert_profiles
 INSERT INTO profiles AS p (tenant_id, user_key, state, name, user_id, last_seen, risk, has_history, part, expires_at)
-SELECT u.tenant_id, u.user_key, u.state, u.name, u.user_id, 'epoch'::timestamptz + u.last_seen * interval '1 microsecond', u.risk,
-    u.has_history, %(part)s, CASE WHEN NOT u.has_history THEN greatest(date_trunc('day', now()),
-        'epoch'::timestamptz + u.last_seen * interval '1 microsecond') + interval '10 days' END
-FROM unnest(%(tenants)s::text[], %(keys)s::text[], %(states)s::bytea[], %(names)s::text[], %(ids)s::text[], %(seen)s::bigint[],
-    %(risks)s::float8[], %(histories)s::boolean[]) AS u (tenant_id, user_key, state, name, user_id, last_seen, risk, has_history)
+SELECT tenant_id, user_key, state, name, user_id, 'epoch'::timestamptz + last_seen * interval '1 microsecond', risk,
+    has_history, %(part)s, CASE WHEN NOT has_history THEN greatest(date_trunc('day', now()),
+        'epoch'::timestamptz + last_seen * interval '1 microsecond') + interval '10 days' END
+FROM staged_profiles
 ON CONFLICT (tenant_id, user_key) DO UPDATE SET state = excluded.state, name = excluded.name, user_id = excluded.user_id,
     last_seen = excluded.last_seen, risk = excluded.risk, has_history = excluded.has_history, part = excluded.part,
     expires_at = excluded.expires_at
 
+-- name: stage_buckets
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_buckets (
+    tenant_id text, kind text, value text, bucket bigint, state bytea
+) ON COMMIT DELETE ROWS
+
+-- name: copy_buckets
+COPY staged_buckets FROM STDIN WITH (FORMAT binary)
+
 -- name: upsert_buckets
 INSERT INTO source_activity AS s (tenant_id, kind, value, part, bucket, state, written_at)
-SELECT u.tenant_id, u.kind, u.value, %(part)s, u.bucket, u.state, %(written)s
-FROM unnest(%(tenants)s::text[], %(kinds)s::text[], %(values)s::text[], %(buckets)s::bigint[], %(states)s::bytea[])
-    AS u (tenant_id, kind, value, bucket, state)
+SELECT tenant_id, kind, value, %(part)s, bucket, state, %(written)s FROM staged_buckets
 ON CONFLICT (tenant_id, kind, value, part, bucket) DO UPDATE SET state = excluded.state, written_at = excluded.written_at
 
 -- name: delete_buckets
@@ -55,42 +68,42 @@ RETURNING tenant_id, user_key
 -- name: upsert_counts
 INSERT INTO value_counts AS c (tenant_id, part, attribute, value, n)
 SELECT u.tenant_id, %(part)s, u.attribute, u.value, u.n
-FROM unnest(%(tenants)s::text[], %(attributes)s::text[], %(values)s::text[], %(ns)s::bigint[]) AS u (tenant_id, attribute, value, n)
+FROM unnest(%(tenants)b::text[], %(attributes)b::text[], %(values)b::text[], %(ns)b::bigint[]) AS u (tenant_id, attribute, value, n)
 ON CONFLICT (tenant_id, part, attribute, value) DO UPDATE SET n = excluded.n
 
 -- name: upsert_sketches
 INSERT INTO value_sketches AS c (tenant_id, part, attribute, chunk, counters)
 SELECT u.tenant_id, %(part)s, u.attribute, u.chunk, u.counters
-FROM unnest(%(tenants)s::text[], %(attributes)s::text[], %(chunks)s::integer[], %(counters)s::bytea[]) AS u (tenant_id, attribute, chunk, counters)
+FROM unnest(%(tenants)b::text[], %(attributes)b::text[], %(chunks)b::integer[], %(counters)b::bytea[]) AS u (tenant_id, attribute, chunk, counters)
 ON CONFLICT (tenant_id, part, attribute, chunk) DO UPDATE SET counters = excluded.counters
 
 -- name: upsert_queue
 INSERT INTO review_queue AS q (tenant_id, kind, value, part, subject_hash, owner_part, upto, lo, hi, due_at)
 SELECT u.tenant_id, u.kind, u.value, %(part)s, u.hash, u.hash %% %(partitions)s, u.upto, u.lo, u.hi, u.due_at
-FROM unnest(%(tenants)s::text[], %(kinds)s::text[], %(values)s::text[], %(hashes)s::integer[], %(uptos)s::bigint[], %(los)s::bigint[],
-    %(his)s::bigint[], %(due)s::timestamptz[]) AS u (tenant_id, kind, value, hash, upto, lo, hi, due_at)
+FROM unnest(%(tenants)b::text[], %(kinds)b::text[], %(values)b::text[], %(hashes)b::integer[], %(uptos)b::bigint[], %(los)b::bigint[],
+    %(his)b::bigint[], %(due)b::timestamptz[]) AS u (tenant_id, kind, value, hash, upto, lo, hi, due_at)
 ON CONFLICT (tenant_id, kind, value, part) DO UPDATE SET upto = excluded.upto, lo = least(q.lo, excluded.lo),
     hi = greatest(q.hi, excluded.hi), due_at = excluded.due_at
 
 -- name: insert_controls
 INSERT INTO control_records (tenant_id, id, user_key, kind, body, policy, known, assessment, generation, part, off)
 SELECT u.tenant_id, u.id, u.user_key, u.kind, u.body, u.policy, u.known, u.assessment::json, %(generation)s, %(part)s, u.off
-FROM unnest(%(tenants)s::text[], %(ids)s::text[], %(keys)s::text[], %(kinds)s::text[], %(bodies)s::bytea[], %(policies)s::integer[],
-    %(known)s::boolean[], %(assessments)s::text[], %(offs)s::bigint[]) AS u (tenant_id, id, user_key, kind, body, policy, known, assessment, off)
+FROM unnest(%(tenants)b::text[], %(ids)b::text[], %(keys)b::text[], %(kinds)b::text[], %(bodies)b::bytea[], %(policies)b::integer[],
+    %(known)b::boolean[], %(assessments)b::text[], %(offs)b::bigint[]) AS u (tenant_id, id, user_key, kind, body, policy, known, assessment, off)
 
 -- name: insert_dead
 INSERT INTO dead_letters (tenant_id, id, source, reason, detail, raw, size, sha256, topic, part, off, received_at)
 SELECT u.tenant_id, u.id, u.source, u.reason, u.detail, u.raw, u.size, u.sha256, %(topic)s, %(part)s, u.off,
     'epoch'::timestamptz + u.received * interval '1 microsecond'
-FROM unnest(%(tenants)s::text[], %(ids)s::text[], %(sources)s::text[], %(reasons)s::text[], %(details)s::text[], %(raws)s::bytea[],
-    %(sizes)s::bigint[], %(sha256s)s::text[], %(offs)s::bigint[], %(received)s::bigint[])
+FROM unnest(%(tenants)b::text[], %(ids)b::text[], %(sources)b::text[], %(reasons)b::text[], %(details)b::text[], %(raws)b::bytea[],
+    %(sizes)b::bigint[], %(sha256s)b::text[], %(offs)b::bigint[], %(received)b::bigint[])
     AS u (tenant_id, id, source, reason, detail, raw, size, sha256, off, received)
 ON CONFLICT DO NOTHING
 
 -- name: insert_conflicts
 INSERT INTO event_conflicts (tenant_id, event_id, digest, raw, received_at)
 SELECT u.tenant_id, u.event_id, u.digest, u.raw, 'epoch'::timestamptz + u.received * interval '1 microsecond'
-FROM unnest(%(tenants)s::text[], %(ids)s::text[], %(digests)s::bytea[], %(raws)s::bytea[], %(received)s::bigint[])
+FROM unnest(%(tenants)b::text[], %(ids)b::text[], %(digests)b::bytea[], %(raws)b::bytea[], %(received)b::bigint[])
     AS u (tenant_id, event_id, digest, raw, received)
 ON CONFLICT DO NOTHING
 
@@ -99,22 +112,22 @@ INSERT INTO anomalies AS a (tenant_id, id, subject_kind, subject, detector, slot
 SELECT u.tenant_id, u.id, u.subject_kind, u.subject, u.detector, 'epoch'::timestamptz + u.slot * interval '1 microsecond', u.state,
     u.severity, u.score, 'epoch'::timestamptz + u.first_seen * interval '1 microsecond',
     'epoch'::timestamptz + u.last_seen * interval '1 microsecond', u.version, u.body::json
-FROM unnest(%(tenants)s::text[], %(ids)s::text[], %(kinds)s::text[], %(subjects)s::text[], %(detectors)s::text[], %(slots)s::bigint[],
-    %(states)s::text[], %(severities)s::text[], %(scores)s::int2[], %(firsts)s::bigint[], %(lasts)s::bigint[], %(versions)s::integer[],
-    %(bodies)s::text[]) AS u (tenant_id, id, subject_kind, subject, detector, slot, state, severity, score, first_seen, last_seen, version, body)
+FROM unnest(%(tenants)b::text[], %(ids)b::text[], %(kinds)b::text[], %(subjects)b::text[], %(detectors)b::text[], %(slots)b::bigint[],
+    %(states)b::text[], %(severities)b::text[], %(scores)b::int2[], %(firsts)b::bigint[], %(lasts)b::bigint[], %(versions)b::integer[],
+    %(bodies)b::text[]) AS u (tenant_id, id, subject_kind, subject, detector, slot, state, severity, score, first_seen, last_seen, version, body)
 ON CONFLICT (tenant_id, id) DO UPDATE SET state = excluded.state, severity = excluded.severity, score = excluded.score,
     first_seen = excluded.first_seen, last_seen = excluded.last_seen, version = excluded.version, body = excluded.body, updated_at = now()
 
 -- name: insert_outbox
 INSERT INTO outbox (part, seq, tenant_id, topic, key, value)
 SELECT %(part)s, %(seq)s + u.at, u.tenant_id, u.topic, u.key, u.value
-FROM unnest(%(tenants)s::text[], %(topics)s::text[], %(keys)s::text[], %(values)s::bytea[]) WITH ORDINALITY AS u (tenant_id, topic, key, value, at)
+FROM unnest(%(tenants)b::text[], %(topics)b::text[], %(keys)b::text[], %(values)b::bytea[]) WITH ORDINALITY AS u (tenant_id, topic, key, value, at)
 
 -- name: upsert_tallies
 INSERT INTO import_results AS r (tenant_id, origin, part, events, duplicates, conflicts, dead_letters, controls)
 SELECT u.tenant_id, u.origin, %(part)s, u.events, u.duplicates, u.conflicts, u.dead_letters, u.controls
-FROM unnest(%(tenants)s::text[], %(origins)s::text[], %(events)s::bigint[], %(duplicates)s::bigint[], %(conflicts)s::bigint[],
-    %(dead)s::bigint[], %(controls)s::bigint[]) AS u (tenant_id, origin, events, duplicates, conflicts, dead_letters, controls)
+FROM unnest(%(tenants)b::text[], %(origins)b::text[], %(events)b::bigint[], %(duplicates)b::bigint[], %(conflicts)b::bigint[],
+    %(dead)b::bigint[], %(controls)b::bigint[]) AS u (tenant_id, origin, events, duplicates, conflicts, dead_letters, controls)
 ON CONFLICT (tenant_id, origin, part) DO UPDATE SET events = r.events + excluded.events, duplicates = r.duplicates + excluded.duplicates,
     conflicts = r.conflicts + excluded.conflicts, dead_letters = r.dead_letters + excluded.dead_letters,
     controls = r.controls + excluded.controls, updated_at = now()
@@ -125,23 +138,23 @@ INSERT INTO log_gaps (topic, part, from_offset, to_offset) VALUES (%(topic)s, %(
 -- name: upsert_views
 INSERT INTO source_view AS v (tenant_id, kind, value, shares, findings, attacked)
 SELECT u.tenant_id, u.kind, u.value, u.shares, u.findings, u.attacked
-FROM unnest(%(tenants)s::text[], %(kinds)s::text[], %(values)s::text[], %(shares)s::bytea[], %(findings)s::bytea[], %(attacked)s::boolean[])
+FROM unnest(%(tenants)b::text[], %(kinds)b::text[], %(values)b::text[], %(shares)b::bytea[], %(findings)b::bytea[], %(attacked)b::boolean[])
     AS u (tenant_id, kind, value, shares, findings, attacked)
 ON CONFLICT (tenant_id, kind, value) DO UPDATE SET shares = excluded.shares, findings = excluded.findings,
     attacked = excluded.attacked, written_at = now()
 
 -- name: insert_doubts
 INSERT INTO doubts (tenant_id, finding, event_id)
-SELECT * FROM unnest(%(tenants)s::text[], %(findings)s::text[], %(ids)s::text[])
+SELECT * FROM unnest(%(tenants)b::text[], %(findings)b::text[], %(ids)b::text[])
 ON CONFLICT DO NOTHING
 
 -- name: lock_queue
-SELECT FROM review_queue q JOIN unnest(%(tenants)s::text[], %(kinds)s::text[], %(values)s::text[], %(parts)s::integer[])
+SELECT FROM review_queue q JOIN unnest(%(tenants)b::text[], %(kinds)b::text[], %(values)b::text[], %(parts)b::integer[])
     AS u (tenant_id, kind, value, part) USING (tenant_id, kind, value, part)
 ORDER BY q.tenant_id, q.kind, q.value, q.part FOR UPDATE OF q
 
 -- name: delete_queue
 DELETE FROM review_queue q
-USING unnest(%(tenants)s::text[], %(kinds)s::text[], %(values)s::text[], %(parts)s::integer[], %(uptos)s::bigint[])
+USING unnest(%(tenants)b::text[], %(kinds)b::text[], %(values)b::text[], %(parts)b::integer[], %(uptos)b::bigint[])
     AS u (tenant_id, kind, value, part, upto)
 WHERE (q.tenant_id, q.kind, q.value, q.part, q.upto) = (u.tenant_id, u.kind, u.value, u.part, u.upto)

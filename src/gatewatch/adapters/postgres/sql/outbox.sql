@@ -8,7 +8,7 @@ WHERE t.topic = %(topic)s
 ORDER BY t.part, o.seq
 
 -- name: relayed
-INSERT INTO outbox_positions AS p (part, seq) SELECT * FROM unnest(%(parts)s::integer[], %(seqs)s::bigint[])
+INSERT INTO outbox_positions AS p (part, seq) SELECT * FROM unnest(%(parts)b::integer[], %(seqs)b::bigint[])
 ON CONFLICT (part) DO UPDATE SET seq = greatest(p.seq, excluded.seq)
 
 -- name: forget

@@ -18,7 +18,7 @@ LEFT JOIN LATERAL (SELECT revision, body FROM policies WHERE tenant_id = t.tenan
 WHERE t.tenant_id = ANY(%(ids)s)
 
 -- name: create_tenants
-INSERT INTO tenants (tenant_id) SELECT unnest(%(ids)s::text[]) ON CONFLICT DO NOTHING
+INSERT INTO tenants (tenant_id) SELECT unnest(%(ids)b::text[]) ON CONFLICT DO NOTHING
 
 -- name: policy
 SELECT body::text FROM policies WHERE tenant_id = %(tenant)s AND revision = %(revision)s
@@ -44,19 +44,19 @@ SELECT DISTINCT tenant_id, kind, value FROM source_activity WHERE part = %(part)
 
 -- name: buckets
 SELECT s.tenant_id, s.kind, s.value, s.bucket, s.state
-FROM unnest(%(tenants)s::text[], %(kinds)s::text[], %(values)s::text[], %(los)s::bigint[], %(his)s::bigint[]) AS k (tenant_id, kind, value, lo, hi)
+FROM unnest(%(tenants)b::text[], %(kinds)b::text[], %(values)b::text[], %(los)b::bigint[], %(his)b::bigint[]) AS k (tenant_id, kind, value, lo, hi)
 JOIN source_activity s USING (tenant_id, kind, value)
 WHERE s.part = %(part)s AND s.bucket BETWEEN k.lo AND k.hi
 
 -- name: united_buckets
 SELECT s.tenant_id, s.kind, s.value, s.part, s.bucket, s.state
-FROM unnest(%(tenants)s::text[], %(kinds)s::text[], %(values)s::text[], %(los)s::bigint[], %(his)s::bigint[]) AS k (tenant_id, kind, value, lo, hi)
+FROM unnest(%(tenants)b::text[], %(kinds)b::text[], %(values)b::text[], %(los)b::bigint[], %(his)b::bigint[]) AS k (tenant_id, kind, value, lo, hi)
 JOIN source_activity s USING (tenant_id, kind, value)
 WHERE s.bucket BETWEEN k.lo AND k.hi
 
 -- name: views
 SELECT v.tenant_id, v.kind, v.value, v.shares, v.findings
-FROM unnest(%(tenants)s::text[], %(kinds)s::text[], %(values)s::text[]) AS k (tenant_id, kind, value)
+FROM unnest(%(tenants)b::text[], %(kinds)b::text[], %(values)b::text[]) AS k (tenant_id, kind, value)
 JOIN source_view v USING (tenant_id, kind, value)
 
 -- name: anomalies
@@ -64,7 +64,7 @@ SELECT id, body::text FROM anomalies WHERE tenant_id = %(tenant)s AND id = ANY(%
 
 -- name: findings
 SELECT a.body::text
-FROM unnest(%(tenants)s::text[], %(kinds)s::text[], %(values)s::text[], %(los)s::timestamptz[], %(his)s::timestamptz[]) AS k (tenant_id, kind, value, lo, hi)
+FROM unnest(%(tenants)b::text[], %(kinds)b::text[], %(values)b::text[], %(los)b::timestamptz[], %(his)b::timestamptz[]) AS k (tenant_id, kind, value, lo, hi)
 JOIN anomalies a ON a.tenant_id = k.tenant_id AND a.subject_kind = k.kind AND a.subject = k.value AND a.slot BETWEEN k.lo AND k.hi
 WHERE a.body ->> 'event_id' = ''
 
