@@ -2,6 +2,7 @@
 
 import argparse
 import secrets
+import signal
 import sys
 from pathlib import Path
 
@@ -22,7 +23,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--keep", type=Path, help="a folder for database and logs, which stay")
     given = parser.parse_args(arguments)
     seed = given.seed if given.seed is not None else secrets.randbelow(1_000_000)
-    print(f"seed {seed}")
+    print(f"seed {seed}", flush=True)
+    # Whoever ends us wants our processes and the server to end as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if given.keep:
         given.keep.mkdir(parents=True, exist_ok=True)
     report = run(test_of(seed, given.seconds, given.events, given.days), keep=given.keep)

@@ -68,7 +68,7 @@ class Heart:
         self.session.close()
         self.log.close()
 
-    # In ----------------------------------------------------------------------------------------------------------------
+    # In ------------------------------------------------------------------------------------------
 
     def send(self, *events: LoginEvent, origin: str = "") -> None:
         """Append events as an edge does."""
@@ -92,7 +92,7 @@ class Heart:
             },
         )
 
-    # Work --------------------------------------------------------------------------------------------------------------
+    # Work ------------------------------------------------------------------------------------------
 
     def claim(self) -> None:
         """Take every partition, with empty caches."""
@@ -114,7 +114,7 @@ class Heart:
         deleted = self.store.commit(batch)
         partition.claim = msgspec.structs.replace(partition.claim, next_offset=batch.next_offset)
         partition.sources.forget(deleted)
-        partition.shrink()
+        partition.shrink(len(self.owned))
 
     def work(self, limit: int = ALL) -> None:
         """Batches until nothing is left to read."""
@@ -149,7 +149,7 @@ class Heart:
         self.send(*events)
         self.settle()
 
-    # Out -----------------------------------------------------------------------------------------------------------------
+    # Out ------------------------------------------------------------------------------------------
 
     def rows(self, statement: str, **parameters: Any) -> list[Row]:
         """Rows as the worker sees them."""
