@@ -70,10 +70,14 @@ class _User:
         policy = self.policies[event.tenant_id, row.context.policy]
         profile = self.state.profile if self.state is not None else None
         assessment, change = self.engine.step(profile, event, row.context, policy)
-        self._same(f"assessment of {row.key} at {row.place}", row.assessment, signals.encode(assessment).decode())
+        self._same(
+            f"assessment of {row.key} at {row.place}", row.assessment, signals.encode(assessment).decode()
+        )
         facts = (row.late, row.weight, row.held, row.detectors)
         named = tuple(signal.detector for signal in assessment.signals)
-        self._same(f"facts of {row.key} at {row.place}", facts, (change.late, change.weight, change.held, named))
+        self._same(
+            f"facts of {row.key} at {row.place}", facts, (change.late, change.weight, change.held, named)
+        )
         if change.op != "none":
             if self.state is None:
                 self.state = UserState(Profile())
