@@ -8,7 +8,7 @@ import msgspec
 
 from benchmarks import worlds
 from benchmarks.replay import Plan
-from gatewatch.core import profiles
+from gatewatch.core import attributes, profiles
 from gatewatch.core.context import Context
 from gatewatch.core.engine import Engine
 from gatewatch.core.events import LoginEvent
@@ -55,7 +55,7 @@ def passes(events: int, repeats: int) -> tuple[list[Cost], list[Cost]]:
 def _cases(events: int) -> list[_Case]:
     plan, tenant, found = Plan(), TenantFrequencies(), []
     for event in map(plan.enrich, worlds.events("throughput", events)):
-        values = profiles.values_of(event)
+        values = attributes.values_of(event)
         frequencies = tenant.of(values)
         found.append((event, Context(frequencies=frequencies)))
         if event.is_success:

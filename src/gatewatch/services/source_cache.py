@@ -41,6 +41,7 @@ class _Entry:
             return
         self.buckets = {i: b for i, b in self.buckets.items() if i >= oldest}
         self.share = Share({i: s for i, s in self.share.slices.items() if i >= oldest})
+        self.stale = {i for i in self.stale if i >= oldest}
         self.lo = oldest
 
 
