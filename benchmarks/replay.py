@@ -10,7 +10,7 @@ from ipaddress import ip_address, ip_network
 import msgspec
 
 from gatewatch.adapters.useragents import UserAgents
-from gatewatch.core import profiles, sources
+from gatewatch.core import attributes, profiles, sources
 from gatewatch.core.context import Context, SourceNumbers
 from gatewatch.core.engine import Engine, StoredLogin
 from gatewatch.core.events import Asn, Geo, LoginEvent, prefix_of
@@ -104,7 +104,7 @@ class Replay:
         assessment, change = self.engine.step(profile, event, context, self.policy)
         profiles.apply(profile, change)
         if event.is_success:
-            self._frequencies.count(profiles.values_of(event))
+            self._frequencies.count(attributes.values_of(event))
             source.logins.append(event)
             return Verdict(event, assessment, tuple(self._doubts(source, event.time)))
         if event.is_attack_failure:
@@ -115,7 +115,7 @@ class Replay:
         return Verdict(event, assessment)
 
     def _context(self, event: LoginEvent, source: _Source) -> Context:
-        frequencies = self._frequencies.of(profiles.values_of(event))
+        frequencies = self._frequencies.of(attributes.values_of(event))
         finding = _open(source, event.time)
         if finding is None:
             return Context(frequencies=frequencies)

@@ -20,6 +20,8 @@ from gatewatch.settings import Settings
 #: How often a detector beats, renews and balances, and how often it reviews, in seconds.
 BEAT = 1.0
 REVIEW_EVERY = 0.5
+#: How long a batch should take at most, in seconds.
+BATCH_SECONDS = 1.0
 #: How long it waits when there is nothing to read, in seconds.
 IDLE = 0.05
 #: How often old source buckets are deleted, as a share of their life.
@@ -27,7 +29,7 @@ DELETE_SHARE = 1 / 400
 #: How often the notifier keeps the log in order, in seconds.
 UPKEEP_EVERY = 5.0
 #: Sources reviewed in one transaction.
-REVIEW_LIMIT = 200
+REVIEW_LIMIT = 1_000
 #: The longest wait between attempts while PostgreSQL is away, in seconds.
 MOST_BACKOFF = 2.0
 #: A partition stops when this many records in a row could not be decoded or stored: something is wrong with whoever
@@ -83,12 +85,10 @@ class Detector:
         self._stop.wait(min(MOST_BACKOFF, 0.05 * 2**failures) * random.uniform(0.5, 1.0))
 
     def _turn(self) -> None:
-        now = monotonic()
-        if now >= self._next_beat:
-            self._next_beat = now + BEAT
-            self._balance()
+        self._beat()
         waiting = self._store.backlog([p.claim for p in self._owned.values()])
         for part in sorted(waiting):
+            self._beat()
             if part in self._owned and not self._stop.is_set():
                 self._guarded(part, self._batch)
                 gc.collect(0)  # the batch is gone by now; what little was cyclic in it goes here
@@ -102,6 +102,11 @@ class Detector:
                 partition.merge_frequencies(self._store)
         if not waiting:
             self._stop.wait(IDLE)
+
+    def _beat(self) -> None:
+        if monotonic() >= self._next_beat:
+            self._next_beat = monotonic() + BEAT
+            self._balance()
 
     # Partitions ----------------------------------------------------------------------------------------------------
 
@@ -151,7 +156,7 @@ class Detector:
     # Batches and reviews ---------------------------------------------------------------------------------------------
 
     def _batch(self, partition: Partition) -> None:
-        part = partition.claim.part
+        part, began = partition.claim.part, monotonic()
         limit = self._limits.get(part, self._pace.batch_size)
         with metrics.BATCH_SECONDS.labels("read").time():
             found = self._store.read(partition.claim, limit)
@@ -170,11 +175,17 @@ class Detector:
             return
         partition.claim = msgspec.structs.replace(partition.claim, next_offset=batch.next_offset)
         partition.sources.forget(deleted)
-        partition.shrink()
-        self._limits[part] = min(self._pace.batch_size, limit * 2)
+        partition.shrink(len(self._owned))
+        self._limits[part] = self._next_limit(len(found), limit, monotonic() - began)
         self._bad.pop(part, None)
         count(batch)
         self._break(batch)
+
+    def _next_limit(self, n: int, limit: int, seconds: float) -> int:
+        """How many records the next batch may hold: about `BATCH_SECONDS` of work, and never near the lease."""
+        if seconds > BATCH_SECONDS:
+            return max(1, n // 2)
+        return min(self._pace.batch_size, limit * 2) if seconds < BATCH_SECONDS / 2 else limit
 
     def _break(self, batch: Batch) -> None:
         """The breaker: nothing but bad messages, and many of them, stops the partition instead of burying it."""

@@ -2,11 +2,12 @@
 
 import argparse
 import secrets
+import signal
 import sys
 from pathlib import Path
 
 from tests.faults import nemesis
-from tests.faults.run import Report, Test, run
+from tests.faults.run import Report, Trial, run
 
 #: How many lines of each violated check are printed.
 SHOWN = 10
@@ -22,19 +23,23 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--keep", type=Path, help="a folder for database and logs, which stay")
     given = parser.parse_args(arguments)
     seed = given.seed if given.seed is not None else secrets.randbelow(1_000_000)
-    print(f"seed {seed}")
+    print(f"seed {seed}", flush=True)
+    # Whoever ends us wants our processes and the server to end as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if given.keep:
         given.keep.mkdir(parents=True, exist_ok=True)
     report = run(test_of(seed, given.seconds, given.events, given.days), keep=given.keep)
     show(report)
-    print(f"{'passed' if report.passed else 'FAILED'}: seed {seed}, {given.seconds:g} s, {given.events:,} events")
+    print(
+        f"{'passed' if report.passed else 'FAILED'}: seed {seed}, {given.seconds:g} s, {given.events:,} events"
+    )
     return 0 if report.passed else 1
 
 
-def test_of(seed: int, seconds: float, events: int, days: float) -> Test:
-    """A test of this size. Buckets live as long as three simulated days take, and a stall on top."""
+def test_of(seed: int, seconds: float, events: int, days: float) -> Trial:
+    """A trial of this size. Buckets live as long as three simulated days take, and a stall on top."""
     amounts = nemesis.FULL if seconds >= 120 else nemesis.SHORT
-    return Test(seed, seconds, events, days, amounts, bucket_life=3 * 0.93 * seconds / days + 12.0)
+    return Trial(seed, seconds, events, days, amounts, bucket_life=3 * 0.93 * seconds / days + 12.0)
 
 
 def show(report: Report) -> None:

@@ -1,5 +1,6 @@
 """What must be true in the end. Each check gives a line per violation, with enough to look it up."""
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from math import isclose
@@ -15,7 +16,7 @@ from gatewatch.core.partitioning import partition_of
 from gatewatch.core.records import ControlRecord, EventRecord, RejectRecord
 from gatewatch.core.sketches import CHUNK
 from gatewatch.ports import ANOMALIES, LOGINS, TenantKey
-from gatewatch.services.frequencies import SKETCHED, _add_chunk
+from gatewatch.services.frequencies import SKETCHED, TenantFrequencies
 from tests.faults import oracle
 from tests.faults.scenario import AFTER, ANONYMOUS, BEFORE, GARBAGE, POISON, Chunk, Item
 from tests.faults.stored import Stored
@@ -180,7 +181,9 @@ def source_state(stored: Stored) -> list[str]:
         kept = stored.buckets.get(row)
         if row in stored.deleted:
             if kept is not None and kept.failures >= bucket.failures:
-                found.append(f"bucket {row} was deleted and holds {kept.failures} of {bucket.failures} failures")
+                found.append(
+                    f"bucket {row} was deleted and holds {kept.failures} of {bucket.failures} failures"
+                )
         elif kept != bucket:
             found.append(f"bucket {row}: stored {kept}, rebuilt {bucket}")
     return found + [f"bucket {row} has no failures" for row in stored.buckets.keys() - rebuilt.keys()]
@@ -191,9 +194,9 @@ def value_counts(stored: Stored) -> list[str]:
     counted, found = oracle.counted(stored), []
     expected = {(tenant, *key): n for tenant, counts in counted.items() for key, n in counts.counts.items()}
     found += _differ("count of a value", stored.counts.items(), expected.items())
-    summed = defaultdict(oracle.TenantFrequencies)
+    summed: dict[str, TenantFrequencies] = defaultdict(TenantFrequencies)
     for tenant, name, chunk, data in stored.sketches:
-        _add_chunk(summed[tenant].sketches[name], chunk, data)
+        _add(summed[tenant].sketches[name].counters, chunk, data)
     for tenant, frequencies in counted.items():
         for name in SKETCHED:
             have, want = summed[tenant].sketches[name].counters, frequencies.sketches[name].counters
@@ -202,7 +205,12 @@ def value_counts(stored: Stored) -> list[str]:
     return found
 
 
-# (e) The outbox, and (g) the offsets -----------------------------------------------------------------------------------
+def _add(counters: list[int], chunk: int, data: bytes) -> None:
+    for i, n in enumerate(array("I", data), chunk * CHUNK):
+        counters[i] += n
+
+
+# (e) The outbox, and (g) the offsets ------------------------------------------------------------------------------
 
 
 def outbox(stored: Stored) -> list[str]:
@@ -219,7 +227,9 @@ def outbox(stored: Stored) -> list[str]:
         found += _versions(key, said, stored)
     for part, (_, _, out_seq, position) in stored.partitions.items():
         if numbers[part] != list(range(1, out_seq + 1)):
-            found.append(f"outbox of partition {part} has {len(numbers[part])} messages, numbered to {out_seq}")
+            found.append(
+                f"outbox of partition {part} has {len(numbers[part])} messages, numbered to {out_seq}"
+            )
         if position != out_seq:
             found.append(f"outbox of partition {part} was relayed to {position} of {out_seq}")
     return found

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from gatewatch.core import anomalies
+from gatewatch.core import anomalies, sources
 from gatewatch.core.anomalies import SLOT, Anomaly
 from gatewatch.core.engine import Engine
 from gatewatch.core.policy import DEFAULT
@@ -20,6 +20,8 @@ from tests.faults.stored import Stored, StoredEvent
 #: A finding's source, slot and detector.
 FindingKey = tuple[SourceKey, int, str]
 Findings = dict[FindingKey, Anomaly]
+#: A source and a slot.
+SlotKey = tuple[SourceKey, int]
 
 _SLOT_BUCKETS = SLOT // BUCKET
 
@@ -63,37 +65,64 @@ def stored_findings(stored: Stored) -> Findings:
     }
 
 
-def lost(stored: Stored) -> set[tuple[SourceKey, int]]:
-    """The slots of sources that a bucket was deleted from."""
-    found = set()
-    for key, _, index in stored.deleted:
+def lost(stored: Stored) -> dict[SlotKey, int]:
+    """The slots of sources that a bucket was deleted from, and when (µs) the first was."""
+    found: dict[SlotKey, int] = {}
+    for (key, _, index), at in stored.deleted.items():
         slot = index // _SLOT_BUCKETS * SLOT
-        found |= {(key, slot), (key, slot - SLOT)}
+        for place in ((key, slot), (key, slot - SLOT)):
+            found[place] = min(at, found.get(place, at))
+    return found
+
+
+def too_late(stored: Stored, gone: dict[SlotKey, int]) -> Counter[SlotKey]:
+    """The failures that came when their source's slot had already lost a bucket: no review could count them."""
+    found: Counter[SlotKey] = Counter()
+    for row in stored.events:
+        if row.event.is_attack_failure:
+            slot = row.event.time // SLOT * SLOT
+            for kind, value in sources.subjects_of(row.event):
+                key = (row.event.tenant_id, kind, value)
+                found.update(
+                    (key, s)
+                    for s in (slot, slot - SLOT)
+                    if row.stored_at >= gone.get((key, s), row.stored_at + 1)
+                )
     return found
 
 
 def findings(expected: Expected, stored: Stored) -> list[str]:
     """Open findings equal the review of everything; one that lost buckets is at least what it was, none is missing."""
     have, gone = stored_findings(stored), lost(stored)
+    late = too_late(stored, gone)
     found = []
     for key, anomaly in have.items():
         if key[:2] in gone:
-            found += _lossy(key, anomaly, expected)
+            found += _lossy(key, anomaly, expected, late[key[:2]])
         elif _plain(anomaly) != _plain(expected.last.get(key)):
             found.append(f"finding {key}: stored {anomaly}, rebuilt {expected.last.get(key)}")
     # What lost its buckets before the policy changed was only ever reviewed under the first one.
-    wanted = [k for k in expected.last if k[:2] not in gone or k in expected.first]
+    wanted = [k for k in expected.last if k[:2] not in gone or (k in expected.first and not late[k[:2]])]
     return found + [f"finding {key} is missing: {expected.last[key]}" for key in wanted if key not in have]
 
 
-def _lossy(key: FindingKey, anomaly: Anomaly, expected: Expected) -> list[str]:
+def _lossy(key: FindingKey, anomaly: Anomaly, expected: Expected, late: int) -> list[str]:
     rebuilt = [a for a in (expected.first.get(key), expected.last.get(key)) if a is not None]
     if anomaly.frozen:
-        if not rebuilt or any((anomaly.score, anomaly.support) >= (a.score, a.support) for a in rebuilt):
+        if not rebuilt or any(_covers(anomaly, a, late) for a in rebuilt):
             return []
     elif any(_plain(anomaly) == _plain(a) for a in rebuilt):
         return []
-    return [f"finding {key}, which lost buckets: stored {anomaly}, rebuilt {rebuilt}"]
+    return [
+        f"finding {key}, which lost buckets ({late} failures came later): stored {anomaly}, rebuilt {rebuilt}"
+    ]
+
+
+def _covers(frozen: Anomaly, rebuilt: Anomaly, late: int) -> bool:
+    """Whether a frozen finding is at least what the rebuilt one is without the failures that came too late."""
+    if late:
+        return frozen.support + late >= rebuilt.support
+    return (frozen.score, frozen.support) >= (rebuilt.score, rebuilt.support)
 
 
 def _plain(anomaly: Anomaly | None) -> str:
@@ -105,7 +134,11 @@ def _plain(anomaly: Anomaly | None) -> str:
 def tolerated(stored: Stored) -> Counter[str]:
     """How the open findings stand: exact, or with deleted buckets."""
     gone = lost(stored)
-    return Counter(
+    late = too_late(stored, gone)
+    found = Counter(
+        {"under which failures came too late": sum(late[key[:2]] > 0 for key in stored_findings(stored))}
+    )
+    return found + Counter(
         "frozen" if a.frozen else "last reviewed before its buckets went" if key[:2] in gone else "exact"
         for key, a in stored_findings(stored).items()
     )
@@ -130,9 +163,7 @@ def doubts(stored: Stored) -> list[str]:
     return found
 
 
-def _successes(
-    key: SourceKey, by_address: dict[tuple[str, str], list[StoredEvent]]
-) -> list[StoredEvent]:
+def _successes(key: SourceKey, by_address: dict[tuple[str, str], list[StoredEvent]]) -> list[StoredEvent]:
     tenant, kind, value = key
     if kind == "ip":
         return by_address.get((tenant, value), [])

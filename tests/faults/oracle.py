@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from gatewatch.core import anomalies, profiles, signals, sources
+from gatewatch.core import anomalies, attributes, profiles, signals, sources
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.engine import Engine, StoredLogin
 from gatewatch.core.policy import Policy
@@ -70,10 +70,14 @@ class _User:
         policy = self.policies[event.tenant_id, row.context.policy]
         profile = self.state.profile if self.state is not None else None
         assessment, change = self.engine.step(profile, event, row.context, policy)
-        self._same(f"assessment of {row.key} at {row.place}", row.assessment, signals.encode(assessment).decode())
+        self._same(
+            f"assessment of {row.key} at {row.place}", row.assessment, signals.encode(assessment).decode()
+        )
         facts = (row.late, row.weight, row.held, row.detectors)
         named = tuple(signal.detector for signal in assessment.signals)
-        self._same(f"facts of {row.key} at {row.place}", facts, (change.late, change.weight, change.held, named))
+        self._same(
+            f"facts of {row.key} at {row.place}", facts, (change.late, change.weight, change.held, named)
+        )
         if change.op != "none":
             if self.state is None:
                 self.state = UserState(Profile())
@@ -134,7 +138,7 @@ def counted(stored: Stored) -> dict[str, TenantFrequencies]:
     found: dict[str, TenantFrequencies] = defaultdict(TenantFrequencies)
     for row in stored.events:
         if row.event.is_success and not row.held:
-            found[row.event.tenant_id].count(profiles.values_of(row.event))
+            found[row.event.tenant_id].count(attributes.values_of(row.event))
     return found
 
 

@@ -38,10 +38,10 @@ ROLES = {
 LEASE = 2.0
 TICK = 0.05
 #: How long the system may take to catch up once nothing goes wrong any more (s).
-CATCH_UP = 300.0
+CATCH_UP = 600.0
 
 
-class Test(NamedTuple):
+class Trial(NamedTuple):
     """What to run."""
 
     seed: int
@@ -70,17 +70,17 @@ class Report(NamedTuple):
 Say = Callable[[str], None]
 
 
-def run(test: Test, say: Say = print, keep: Path | None = None) -> Report:
+def run(trial: Trial, say: Say = print, keep: Path | None = None) -> Report:
     """Run a test on a server of its own, in a folder of its own (or in `keep`, which stays)."""
     with contextlib.ExitStack() as stack:
         folder = keep or stack.enter_context(scratch_folder())
-        say(f"making {test.events:,} events over {test.days:g} days (seed {test.seed})")
-        chunks = scenario.make(test.seed, test.events, test.days)
+        say(f"making {trial.events:,} events over {trial.days:g} days (seed {trial.seed})")
+        chunks = scenario.make(trial.seed, trial.events, trial.days)
         scenario.save(chunks, folder / "script")
         server = stack.enter_context(EmbeddedPostgres(folder / "pg", durable=False, settings=SMALL))
         system = System(server, folder)
         system.prepare()
-        happened, deaths = _faulty(test, system, len(chunks), say)
+        happened, deaths = live(trial, system, len(chunks), say)
         happened["records sent"] = sum(map(len, chunks))
         report = check(chunks, system.superuser, system.conninfo, say)
         report.violations["processes that died by themselves"] = deaths
@@ -88,27 +88,27 @@ def run(test: Test, say: Say = print, keep: Path | None = None) -> Report:
         return report
 
 
-def _faulty(test: Test, system: System, chunks: int, say: Say) -> tuple[Counter[str], list[str]]:
-    """Run the system under faults until it has caught up; what happened, and who died by itself."""
+def live(trial: Trial, system: System, chunks: int, say: Say) -> tuple[Counter[str], list[str]]:
+    """Run the system under faults until it has caught up with the script; what happened, who died by itself."""
     settings = Settings(
         geo_city=str(system.mmdb),
         lease_timeout=LEASE,
-        batch_size=200,
-        bucket_life=test.bucket_life,
-        review_quiet=test.quiet,
+        batch_size=max(150, trial.events // 400),
+        bucket_life=trial.bucket_life,
+        review_quiet=trial.quiet,
         frequency_merge=3.0,
     )
     config = Config(
-        system.conninfo, settings, str(system.folder), time.time() + 1.0, 0.93 * test.seconds, chunks
+        system.conninfo, settings, str(system.folder), time.time() + 1.0, 0.93 * trial.seconds, chunks
     )
     children = Children(config, ROLES)
-    rng = random.Random(test.seed)
-    hand = Nemesis(nemesis.plan(rng, test.seconds, test.amounts), system, children, rng)
+    rng = random.Random(trial.seed)
+    hand = Nemesis(nemesis.plan(rng, trial.seconds, trial.amounts), system, children, rng)
     changes = Changes(system, chunks, config.acknowledged)
     try:
         children.start()
         began = time.monotonic()
-        while time.monotonic() - began < test.seconds or not hand.finished or not changes.finished:
+        while time.monotonic() - began < trial.seconds or not hand.finished or not changes.finished:
             hand.turn(time.monotonic() - began)
             changes.turn()
             children.tend()

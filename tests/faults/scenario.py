@@ -33,7 +33,9 @@ REPEATS, STRAYS, DELAYED, CONTROLS = 0.02, 0.01, 0.05, 0.01
 MOST_DELAY = 20 * HOUR
 CHUNK = 100
 
-Kind = Literal["event", "repeat", "conflict", "control", "reject", "garbage", "foreign", "anonymous", "poison"]
+Kind = Literal[
+    "event", "repeat", "conflict", "control", "reject", "garbage", "foreign", "anonymous", "poison"
+]
 _ORIGIN = "faults"
 
 

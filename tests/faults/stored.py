@@ -36,6 +36,7 @@ class StoredEvent(NamedTuple):
     weight: int
     held: bool
     detectors: tuple[str, ...]
+    stored_at: int
 
     @property
     def key(self) -> TenantKey:
@@ -110,17 +111,29 @@ class Stored:
         yield from self._connection.execute(statement.encode())
 
     def _read_tenants(self) -> None:
-        self.salts: dict[str, bytes] = dict(self._rows("SELECT tenant_id, salt FROM tenants"))  # type: ignore[arg-type]
+        self.salts: dict[str, bytes] = dict(self._rows("SELECT tenant_id, salt FROM tenants"))
         self.policies: dict[tuple[str, int], Policy] = {(tenant, 0): DEFAULT for tenant in self.salts}
         for tenant, revision, body in self._rows("SELECT tenant_id, revision, body::text FROM policies"):
             self.policies[tenant, revision] = policy.decode(body)
 
     def _read_records(self) -> None:
         self.events = [
-            StoredEvent(row[:3], _event(row[3]), row[4], row[5], context.decode(row[6]), *row[7:11], tuple(row[11]))
+            StoredEvent(
+                row[:3],
+                _event(row[3]),
+                row[4],
+                row[5],
+                context.decode(row[6]),
+                row[7],
+                row[8],
+                row[9],
+                row[10],
+                tuple(row[11]),
+                row[12],
+            )
             for row in self._rows(
                 "SELECT generation, part, off, event, user_key, digest, context, assessment::text, late, weight,"
-                " held, detectors FROM login_events"
+                f" held, detectors, {_MICROS.format('stored_at')} FROM login_events"
             )
         ]
         self.controls = [
@@ -130,10 +143,11 @@ class Stored:
             )
         ]
         self.conflicts: set[tuple[str, str, bytes]] = set(
-            self._rows("SELECT tenant_id, event_id, digest FROM event_conflicts")  # type: ignore[arg-type]
+            self._rows("SELECT tenant_id, event_id, digest FROM event_conflicts")
         )
         self.dead = [
-            DeadLetter(*row) for row in self._rows("SELECT tenant_id, id, reason, part, off FROM dead_letters")
+            DeadLetter(*row)
+            for row in self._rows("SELECT tenant_id, id, reason, part, off FROM dead_letters")
         ]
         self.tallies: dict[str, int] = {
             row[0]: int(row[1])
@@ -146,19 +160,26 @@ class Stored:
         seen = _MICROS.format("last_seen")
         self.users: dict[TenantKey, StoredUser] = {
             (row[0], row[1]): StoredUser(*row[2:])
-            for row in self._rows(f"SELECT tenant_id, user_key, state, name, user_id, {seen}, risk FROM profiles")
+            for row in self._rows(
+                f"SELECT tenant_id, user_key, state, name, user_id, {seen}, risk FROM profiles"
+            )
         }
         self.buckets: dict[BucketRow, Bucket] = {
             ((row[0], row[1], row[2]), row[3], row[4]): sources.decode(row[5])
             for row in self._rows("SELECT tenant_id, kind, value, part, bucket, state FROM source_activity")
         }
-        self.deleted: set[BucketRow] = {
-            ((row[0], row[1], row[2]), row[3], row[4])
-            for row in self._rows("SELECT tenant_id, kind, value, part, bucket FROM faults_deleted")
+        deleted = _MICROS.format("min(deleted_at)")
+        self.deleted: dict[BucketRow, int] = {
+            ((row[0], row[1], row[2]), row[3], row[4]): row[5]
+            for row in self._rows(
+                f"SELECT tenant_id, kind, value, part, bucket, {deleted} FROM faults_deleted GROUP BY 1, 2, 3, 4, 5"
+            )
         }
         self.counts: dict[tuple[str, str, str], int] = {
             (row[0], row[1], row[2]): int(row[3])
-            for row in self._rows("SELECT tenant_id, attribute, value, sum(n) FROM value_counts GROUP BY 1, 2, 3")
+            for row in self._rows(
+                "SELECT tenant_id, attribute, value, sum(n) FROM value_counts GROUP BY 1, 2, 3"
+            )
         }
         self.sketches = [
             (row[0], row[1], row[2], bytes(row[3]))
@@ -175,10 +196,11 @@ class Stored:
 
     def _read_outgoing(self) -> None:
         self.outbox = [
-            Message(*row) for row in self._rows("SELECT part, seq, topic, value FROM outbox ORDER BY part, seq")
+            Message(*row)
+            for row in self._rows("SELECT part, seq, topic, value FROM outbox ORDER BY part, seq")
         ]
         self.doubts: set[tuple[str, str, str]] = set(
-            self._rows("SELECT tenant_id, finding, event_id FROM doubts")  # type: ignore[arg-type]
+            self._rows("SELECT tenant_id, finding, event_id FROM doubts")
         )
 
     def _read_log(self) -> None:

@@ -33,10 +33,13 @@ STRICTER = Policy(
 
 #: What watches: which source buckets were deleted, and where what has no id of its own came to lie on the log.
 _WATCH = f"""
-CREATE TABLE faults_deleted (tenant_id text, kind text, value text, part integer, bucket bigint);
+CREATE TABLE faults_deleted (
+    tenant_id text, kind text, value text, part integer, bucket bigint,
+    deleted_at timestamptz DEFAULT clock_timestamp());
 CREATE FUNCTION faults_deleted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
-    INSERT INTO faults_deleted VALUES (OLD.tenant_id, OLD.kind, OLD.value, OLD.part, OLD.bucket);
+    INSERT INTO faults_deleted (tenant_id, kind, value, part, bucket)
+    VALUES (OLD.tenant_id, OLD.kind, OLD.value, OLD.part, OLD.bucket);
     RETURN NULL;
 END $$;
 CREATE TRIGGER faults_deleted AFTER DELETE ON source_activity FOR EACH ROW EXECUTE FUNCTION faults_deleted();

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from gatewatch.core import features, profiles, risk
+from gatewatch.core import attributes, features, profiles, risk
 from gatewatch.core.context import EMPTY, Context
 from gatewatch.core.detection import Detector, DoubtDetector, Situation, SourceDetector
 from gatewatch.core.events import LoginEvent
@@ -44,7 +44,7 @@ class Engine(msgspec.Struct, frozen=True):
     ) -> tuple[Assessment, Change]:
         """Assess an event against its user's state; the change is carried out by `profiles.apply`, not here.
 
-        `values` are the event's (`profiles.values_of`), for callers that have them already.
+        `values` are the event's (`attributes.values_of`), for callers that have them already.
         """
         if event.outcome not in ("success", "failure"):
             return _NOT_ASSESSED, NO_CHANGE
@@ -121,7 +121,7 @@ def situate(
         context,
         features.compute(state, event, policy.probation, values),
         policy,
-        profiles.event_ref(event.event_id),
+        attributes.event_ref(event.event_id),
         state.newest - event.time > LATENESS,
     )
 
@@ -200,7 +200,7 @@ _REVOKING = frozenset({("verdict", "compromised"), ("challenge", "failed")})
 
 def _judge_trust(profile: Profile, control: ControlRecord, login: StoredLogin) -> Change:
     event = login.event
-    ref = profiles.event_ref(event.event_id)
+    ref = attributes.event_ref(event.event_id)
     held = next((h for h in profile.held if h.ref == ref), None)
     said = (control.kind, control.verdict)
     op = "none"
@@ -212,7 +212,7 @@ def _judge_trust(profile: Profile, control: ControlRecord, login: StoredLogin) -
         op = "hold"
     if op == "none" or not login.weight:
         return NO_CHANGE
-    values = profiles.values_of(event)
+    values = attributes.values_of(event)
     return Change(op=op, time=event.time, ref=ref, weight=login.weight, values=values)
 
 

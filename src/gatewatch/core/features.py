@@ -5,7 +5,7 @@ A model names the features it reads and `FEATURE_VERSION`; a mismatch refuses to
 
 import msgspec
 
-from gatewatch.core import counts, profiles
+from gatewatch.core import attributes, counts, profiles
 from gatewatch.core.context import Context
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.profiles import ASN, ATTRIBUTES, BROWSER, COUNTRY, DEVICE, IP, OS, UA, Profile
@@ -39,7 +39,7 @@ def compute(
 ) -> Features:
     """The features of an event against a profile; `values` are the event's, where the caller has them already."""
     if values is None:
-        values = profiles.values_of(event)
+        values = attributes.values_of(event)
     if not profile.total and not profile.held:
         return Features(values, _NONE, 0.0)
     if profile.held:

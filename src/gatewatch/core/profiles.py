@@ -5,15 +5,14 @@
 login taught. `apply` is the only function that changes a profile; assessing never does.
 """
 
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Any, TypeVar
 
 import msgspec
 
 from gatewatch.core import counts
+from gatewatch.core.attributes import device_of, event_ref
 from gatewatch.core.counts import Counts
-from gatewatch.core.events import LoginEvent, prefix_of
+from gatewatch.core.events import LoginEvent
 from gatewatch.core.times import DAY, HOUR, MINUTE
 
 K = TypeVar("K", int, str)
@@ -157,50 +156,6 @@ def in_order(mapping: dict[K, V]) -> dict[K, V]:
 def decode(data: bytes) -> Profile:
     """The profile of its stored bytes."""
     return _decoder.decode(data)
-
-
-def event_ref(event_id: str) -> bytes:
-    """Eight bytes that stand for an event id inside a profile."""
-    return blake2b(event_id.encode("utf-8"), digest_size=8).digest()
-
-
-def hour_of_week(time: int) -> int:
-    """0 is Monday 00:00-01:00 UTC (1970-01-01 was a Thursday)."""
-    return (time // HOUR + 72) % 168
-
-
-def device_of(event: LoginEvent) -> str:
-    """The device's own id where the source gives one, else the families of its client."""
-    if event.device_id:
-        return event.device_id
-    ua = event.ua
-    return f"{ua.os}/{ua.device}/{ua.browser}" if ua is not None and (ua.os or ua.browser) else ""
-
-
-def ua_fingerprint(event: LoginEvent) -> str:
-    """Eight hex digits for the exact user agent, "" without one."""
-    return _fingerprint(event.ua.raw) if event.ua is not None and event.ua.raw else ""
-
-
-@lru_cache(maxsize=16_384)
-def _fingerprint(raw: str) -> str:
-    return blake2b(raw.encode("utf-8"), digest_size=4).hexdigest()
-
-
-def values_of(event: LoginEvent) -> tuple[str, ...]:
-    """The event's value per attribute, in the order of `ATTRIBUTES`."""
-    ua, asn, geo = event.ua, event.asn, event.geo
-    return (
-        event.ip,
-        prefix_of(event.ip),
-        str(asn.number) if asn is not None and asn.number else "",
-        geo.country if geo is not None else "",
-        ua_fingerprint(event),
-        ua.browser if ua is not None else "",
-        ua.os if ua is not None else "",
-        device_of(event),
-        str(hour_of_week(event.time)),
-    )
 
 
 def login_of(event: LoginEvent, ref: bytes) -> Login:

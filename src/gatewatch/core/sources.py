@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from gatewatch.core.attributes import ua_fingerprint
 from gatewatch.core.context import QUIET, SourceNumbers
 from gatewatch.core.events import LoginEvent, prefix_of
-from gatewatch.core.profiles import in_order, ua_fingerprint
+from gatewatch.core.profiles import in_order
 from gatewatch.core.signals import Subject
 from gatewatch.core.sketches import BottomK, keyed_hash
 from gatewatch.core.times import MINUTE

@@ -8,7 +8,7 @@ from math import log2
 
 import msgspec
 
-from gatewatch.core import anomalies, profiles, records, sources
+from gatewatch.core import anomalies, attributes, profiles, records, sources
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.engine import Engine, StoredLogin
 from gatewatch.core.events import LoginEvent
@@ -204,7 +204,7 @@ class _Work:
     def _assess(self, offset: int, record: EventRecord, event: LoginEvent) -> None:
         tenant = self.tenants[event.tenant_id]
         user = (event.tenant_id, event.user_key)
-        values = profiles.values_of(event)
+        values = attributes.values_of(event)
         frequencies = None
         if event.is_success:
             frequencies = self.partition.frequencies(event.tenant_id, self.store)

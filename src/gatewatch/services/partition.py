@@ -10,10 +10,12 @@ from gatewatch.ports import Claim, OpenFinding, PartitionStore, SourceKey, Sourc
 from gatewatch.services.frequencies import TenantFrequencies
 from gatewatch.services.source_cache import MAX_KNOWN, SourceCache
 
-#: The most users whose state stays in memory between batches, per partition.
-MAX_USERS = 50_000
-#: The most tenants whose frequencies stay in memory, per partition.
-MAX_TENANTS = 64
+#: The most users whose state stays in memory between batches, and the most sources with their buckets, per process
+#: (a profile takes about 6 kB in memory, a source 3 kB).
+MAX_USERS = 32_000
+MAX_SOURCES = 24_000
+#: The most tenants whose frequencies stay in memory, per partition (about 0.4 MB each).
+MAX_TENANTS = 32
 
 
 #: How long after a slot begins a success from the source may explain its failures (µs).
@@ -62,13 +64,15 @@ class Partition:
             sketches |= {(tenant_id, *key): data for key, data in chunks.items()}
         return rows, sketches
 
-    def shrink(self) -> None:
-        """Keep memory bounded after a batch is stored: what was loaded longest ago goes first."""
-        for key in list(self.users)[: max(0, len(self.users) - MAX_USERS)]:
+    def shrink(self, owned: int) -> None:
+        """Keep memory bounded after a batch is stored, in a process that owns so many partitions: what was loaded
+        longest ago goes first.
+        """
+        for key in list(self.users)[: max(0, len(self.users) - MAX_USERS // owned)]:
             del self.users[key]
         for tenant_id in list(self._frequencies)[: max(0, len(self._frequencies) - MAX_TENANTS)]:
             del self._frequencies[tenant_id]
-        self.sources.shrink()
+        self.sources.shrink(MAX_SOURCES // owned)
 
 
 class Surroundings:

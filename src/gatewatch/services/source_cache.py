@@ -8,9 +8,7 @@ from gatewatch.core.sources import DAY_BUCKETS, Bucket, Buckets, Share
 from gatewatch.ports import BucketKey, SourceKey, Touch
 
 #: The most sources a partition remembers to exist; beyond, every source is looked up.
-MAX_KNOWN = 500_000
-#: The most sources whose buckets stay in memory between batches.
-MAX_CACHED = 50_000
+MAX_KNOWN = 125_000
 #: How far ahead of a batch buckets are loaded, so that an import does not load again with every batch.
 AHEAD = 7 * DAY_BUCKETS
 #: Buckets of a source that stay in memory behind its newest.
@@ -43,6 +41,7 @@ class _Entry:
             return
         self.buckets = {i: b for i, b in self.buckets.items() if i >= oldest}
         self.share = Share({i: s for i, s in self.share.slices.items() if i >= oldest})
+        self.stale = {i for i in self.stale if i >= oldest}
         self.lo = oldest
 
 
@@ -115,11 +114,11 @@ class SourceCache:
                 entry.share = Share()
                 entry.stale = set(entry.buckets)
 
-    def shrink(self) -> None:
-        """Keep memory bounded; what goes is loaded again when it is needed."""
+    def shrink(self, most: int) -> None:
+        """Keep the buckets of at most `most` sources; what goes is loaded again when it is needed."""
         for entry in self._entries.values():
             entry.trim()
-        while len(self._entries) > MAX_CACHED:
-            del self._entries[next(iter(self._entries))]
+        for key in list(self._entries)[: max(0, len(self._entries) - most)]:
+            del self._entries[key]
         if self._known is not None and len(self._known) > MAX_KNOWN:
             self._known = None

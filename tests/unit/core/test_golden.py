@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gatewatch.core import profiles, sources
+from gatewatch.core import attributes, profiles, sources
 from gatewatch.core.profiles import Change, Profile
 from gatewatch.core.sources import Bucket
 from gatewatch.core.times import DAY, HOUR, MINUTE
@@ -26,8 +26,8 @@ def profile() -> Profile:
     for number, op in enumerate(("hold", "revoke")):
         event = login(START + 41 * DAY + number * HOUR, ip=AWAY_IP, geo=LAGOS, ua=SAFARI)
         learn([event], state)
-        ref = profiles.event_ref(event.event_id)
-        change = Change(op=op, time=event.time, ref=ref, weight=1, values=profiles.values_of(event))
+        ref = attributes.event_ref(event.event_id)
+        change = Change(op=op, time=event.time, ref=ref, weight=1, values=attributes.values_of(event))
         profiles.apply(state, change)
     return state
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gatewatch.checks.engines import facts
 from gatewatch.checks.samples import bare_events, context, generate
-from gatewatch.core import profiles, signals
+from gatewatch.core import attributes, profiles, signals
 from gatewatch.core.context import EMPTY
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.policy import DEFAULT
@@ -116,7 +116,7 @@ def test_neighbours_of_a_late_login() -> None:
     """A late login has a neighbour on either side; itself is none."""
     events = daily(3)
     profile = learn(events)
-    before, after = profiles.neighbours(profile, events[1].time, profiles.event_ref(events[1].event_id))
+    before, after = profiles.neighbours(profile, events[1].time, attributes.event_ref(events[1].event_id))
     assert before is not None
     assert after is not None
     assert (before.time, after.time) == (events[0].time, events[2].time)

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
+from gatewatch.core.attributes import values_of
 from gatewatch.core.context import EMPTY
 from gatewatch.core.detection import Detector
 from gatewatch.core.engine import situate
 from gatewatch.core.events import Geo, LoginEvent, UserAgent
 from gatewatch.core.policy import DEFAULT
-from gatewatch.core.profiles import Held, values_of
+from gatewatch.core.profiles import Held
 from gatewatch.core.signals import Signal
 from gatewatch.core.times import DAY, HOUR, MINUTE
 from gatewatch.detectors.dormant_account import DormantAccount

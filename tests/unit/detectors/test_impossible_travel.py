@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from gatewatch.core.attributes import event_ref, values_of
 from gatewatch.core.context import EMPTY, Context, Frequencies
 from gatewatch.core.engine import situate
 from gatewatch.core.events import Asn, Geo, LoginEvent
 from gatewatch.core.policy import DEFAULT
-from gatewatch.core.profiles import Change, Held, apply, event_ref, login_of, values_of
+from gatewatch.core.profiles import Change, Held, apply, login_of
 from gatewatch.core.signals import Signal
 from gatewatch.core.times import DAY, HOUR, MINUTE
 from gatewatch.detectors.impossible_travel import ImpossibleTravel

@@ -5,12 +5,12 @@ Every insert and upsert is sorted by key, so that two owners never wait for each
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 import psycopg
 
 from gatewatch.adapters.postgres.connection import Row, Session, translated
+from gatewatch.adapters.postgres.records import Cursor, columns, put, put_records
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.core import anomalies, context, profiles, signals
 from gatewatch.core.anomalies import Anomaly
@@ -67,8 +67,6 @@ _BUCKET_TYPES = ("text", "text", "text", "int8", "bytea")
 
 _pack = msgspec.msgpack.Encoder().encode
 
-Cursor = psycopg.Cursor[Row]
-
 
 class Commits:
     """Carries batches and reviews into the database, each in one transaction."""
@@ -85,7 +83,7 @@ class Commits:
         with translated(), connection.transaction(), connection.cursor() as cursor:
             seq = self._swap(cursor, batch.claim, batch.next_offset, len(batch.outgoing))
             _put_events(cursor, batch)
-            _put_records(cursor, batch)
+            put_records(cursor, batch)
             _put_state(cursor, batch)
             _put_anomalies(cursor, batch.anomalies)
             _put_outbox(cursor, batch.claim, seq, batch.outgoing)
@@ -182,109 +180,6 @@ def event_values(row: EventRow, claim: Claim) -> Row:
     )
 
 
-def _columns(rows: Iterable[tuple[Any, ...]], *names: str) -> dict[str, list[Any]] | None:
-    """Rows, sorted, as one array per column; None without rows."""
-    ordered = sorted(rows, key=lambda row: row[:4])
-    if not ordered:
-        return None
-    return dict(zip(names, map(list, zip(*ordered, strict=True)), strict=True))
-
-
-def _put(
-    cursor: Cursor, statement: str, columns: Mapping[str, Any] | None, **more: str | int | datetime | None
-) -> None:
-    if columns is not None:
-        cursor.execute(_SQL[statement], {**columns, **more})
-
-
-def _put_records(cursor: Cursor, batch: Batch) -> None:
-    """What is no event: control records, dead letters, conflicts, gaps, and what became of imports."""
-    claim = batch.claim
-    where: dict[str, str | int | datetime | None] = {"part": claim.part, "topic": claim.topic}
-    _put(
-        cursor,
-        "insert_controls",
-        _columns(
-            (
-                (
-                    r.control.tenant_id,
-                    r.control.id,
-                    r.control.user_key,
-                    r.control.kind,
-                    r.value,
-                    r.policy,
-                    r.known,
-                    signals.encode(r.assessment).decode() if r.assessment is not None else None,
-                    r.offset,
-                )
-                for r in batch.controls
-            ),
-            *("tenants", "ids", "keys", "kinds", "bodies", "policies", "known", "assessments", "offs"),
-        ),
-        part=claim.part,
-        generation=claim.generation,
-    )
-    _put(
-        cursor,
-        "insert_dead",
-        _columns(
-            (
-                (
-                    d.reject.tenant_id,
-                    d.reject.id,
-                    d.reject.source,
-                    d.reject.reason,
-                    d.reject.detail,
-                    d.reject.raw,
-                    d.reject.size,
-                    d.reject.sha256,
-                    d.offset,
-                    d.reject.received,
-                )
-                for d in batch.dead
-            ),
-            *(
-                "tenants",
-                "ids",
-                "sources",
-                "reasons",
-                "details",
-                "raws",
-                "sizes",
-                "sha256s",
-                "offs",
-                "received",
-            ),
-        ),
-        **where,
-    )
-    _put(
-        cursor,
-        "insert_conflicts",
-        _columns(
-            (
-                (c.event.tenant_id, c.event.event_id, c.digest, c.raw, c.received)
-                for c in (conflict.record for conflict in batch.conflicts)
-            ),
-            *("tenants", "ids", "digests", "raws", "received"),
-        ),
-    )
-    if batch.gap is not None:
-        cursor.execute(_SQL["insert_gap"], {**where, "from": batch.gap[0], "to": batch.gap[1]})
-    _put(
-        cursor,
-        "upsert_tallies",
-        _columns(
-            (
-                (*key, t.events, t.duplicates, t.conflicts, t.dead_letters, t.controls)
-                for key, t in batch.tallies.items()
-            ),
-            *("tenants", "origins", "events", "duplicates", "conflicts", "dead", "controls"),
-        ),
-        part=claim.part,
-    )
-
-
 def _copy(
     cursor: Cursor, what: str, types: Sequence[str], rows: Iterable[Row], **more: str | int | datetime
 ) -> None:
@@ -309,16 +204,16 @@ def _put_state(cursor: Cursor, batch: Batch) -> None:
     written = to_datetime(batch.now - batch.now % batch.grain)
     buckets = ((*key, state) for key, state in batch.buckets.items())
     _copy(cursor, "buckets", _BUCKET_TYPES, buckets, part=part, written=written)
-    _put(
+    put(
         cursor,
         "upsert_counts",
-        _columns(((*key, n) for key, n in batch.counts.items()), "tenants", "attributes", "values", "ns"),
+        columns(((*key, n) for key, n in batch.counts.items()), "tenants", "attributes", "values", "ns"),
         part=part,
     )
-    _put(
+    put(
         cursor,
         "upsert_sketches",
-        _columns(
+        columns(
             ((*key, data) for key, data in batch.sketches.items()),
             *("tenants", "attributes", "chunks", "counters"),
         ),
@@ -336,10 +231,10 @@ def _queue(
     upto: Mapping[SourceKey, int],
     due: datetime | None,
 ) -> None:
-    _put(
+    put(
         cursor,
         "upsert_queue",
-        _columns(
+        columns(
             (
                 (*key, subject_hash(key), upto[key], touch.lo, touch.hi, due or "-infinity")
                 for key, touch in touched.items()
@@ -390,14 +285,14 @@ def _put_anomalies(cursor: Cursor, found: list[Anomaly]) -> None:
         )
         for a in found
     )
-    _put(cursor, "upsert_anomalies", _columns(rows, *names))
+    put(cursor, "upsert_anomalies", columns(rows, *names))
 
 
 def _put_outbox(cursor: Cursor, claim: Claim, seq: int, outgoing: list[Outgoing]) -> None:
     if outgoing:
         tenants, topics, keys, values = map(list, zip(*outgoing, strict=True))
         found = {"tenants": tenants, "topics": topics, "keys": keys, "values": values}
-        _put(cursor, "insert_outbox", found, part=claim.part, seq=seq)
+        put(cursor, "insert_outbox", found, part=claim.part, seq=seq)
 
 
 def _delete_old(cursor: Cursor, batch: Batch) -> list[BucketKey]:
@@ -414,12 +309,11 @@ def _delete_old(cursor: Cursor, batch: Batch) -> list[BucketKey]:
 
 def _settle_queue(cursor: Cursor, batch: ReviewBatch) -> None:
     """Delete what was read, unless it changed since; queue again what must be looked at once more."""
-    found = _columns(
+    found = columns(
         ((*row.key, row.part, row.upto) for row in batch.done),
         *("tenants", "kinds", "values", "parts", "uptos"),
     )
     if found is not None:
-        cursor.execute(_SQL["lock_queue"], {k: v for k, v in found.items() if k != "uptos"})
         cursor.execute(_SQL["delete_queue"], found)
     if batch.again:
         (now,) = cursor.execute("SELECT clock_timestamp()").fetchone() or (None,)
@@ -440,8 +334,8 @@ def _put_views(cursor: Cursor, batch: ReviewBatch) -> None:
         for key, view in batch.views.items()
     )
     names = ("tenants", "kinds", "values", "shares", "findings", "attacked")
-    _put(cursor, "upsert_views", _columns(rows, *names))
+    put(cursor, "upsert_views", columns(rows, *names))
 
 
 def _put_doubts(cursor: Cursor, batch: ReviewBatch) -> None:
-    _put(cursor, "insert_doubts", _columns(batch.doubts, "tenants", "findings", "ids"))
+    put(cursor, "insert_doubts", columns(batch.doubts, "tenants", "findings", "ids"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -24,6 +25,7 @@ _SETTINGS = (
     " -c enable_hashjoin=off -c enable_mergejoin=off -c enable_material=off -c timezone=UTC"
     " -c statement_timeout=60s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
 )
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @contextmanager
@@ -52,6 +54,7 @@ class Session:
     def __init__(self, conninfo: str, role: str = "gatewatch_worker") -> None:
         self._conninfo, self._role = conninfo, role
         self._connection: psycopg.Connection[Row] | None = None
+        self._started = _NEVER
 
     @property
     def connection(self) -> psycopg.Connection[Row]:
@@ -73,8 +76,17 @@ class Session:
             keepalives_interval=2,
             keepalives_count=3,
         )
+        # Asked before the role is taken: it would see nothing of a backend that another role logged in to.
+        found = connection.execute("SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+        ((self._started,),) = found.fetchall()
         connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._role)))
         return connection
+
+    @property
+    def started(self) -> datetime:
+        """When the backend of the open connection was started; with its process id, this names it."""
+        _ = self.connection
+        return self._started
 
     @property
     def broken(self) -> bool:

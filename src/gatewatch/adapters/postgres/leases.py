@@ -76,7 +76,7 @@ class Leases:
     def _take(self, wanted: dict[str, Any]) -> list[tuple[Any, ...]] | None:
         self._session.run("SET lock_timeout = '1s'")
         try:
-            return self._session.rows(_SQL["claim"], wanted)
+            return self._session.rows(_SQL["claim"], wanted | {"started": self._session.started})
         except Unavailable as error:
             if isinstance(error.__cause__, LockNotAvailable):
                 return None

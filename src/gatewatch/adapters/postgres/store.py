@@ -164,11 +164,12 @@ class PostgresStore:
         return {key: anomalies.decode(row[0]) for key, row in self._by_id("anomalies", keys)}
 
     def logins(self, keys: Mapping[TenantKey, int]) -> dict[TenantKey, StoredLogin]:
-        """Stored logins by (tenant, event id)."""
-        return {
-            key: StoredLogin(_login(row[0]), row[1], tuple(row[2]))
+        """Stored logins by (tenant, event id) of the time named (0: any): an id may come again in a far month."""
+        found = (
+            (key, StoredLogin(_login(row[0]), row[1], tuple(row[2])))
             for key, row in self._by_id("logins", keys)
-        }
+        )
+        return {key: login for key, login in found if keys[key] in (0, login.event.time)}
 
     def value_counts(self, tenant_id: str) -> Iterable[tuple[int, str, str, int]]:
         """(part, attribute, value, n) of a tenant."""

@@ -3,7 +3,7 @@ SELECT part, end_offset FROM log_heads WHERE topic = %(topic)s
 
 -- name: unread
 SELECT coalesce(sum(greatest(e.until - p.next_offset, 0)), 0)::bigint
-FROM unnest(%(parts)b::integer[], %(ends)b::bigint[]) AS e (part, until)
+FROM unnest(%(parts)s::integer[], %(ends)s::bigint[]) AS e (part, until)
 JOIN partitions p ON p.topic = %(topic)s AND p.part = e.part
 
 -- name: outbox_ends
@@ -11,7 +11,7 @@ SELECT part, out_seq FROM partitions WHERE topic = %(topic)s
 
 -- name: unrelayed
 SELECT coalesce(sum(greatest(e.until - coalesce(o.seq, 0), 0)), 0)::bigint
-FROM unnest(%(parts)b::integer[], %(ends)b::bigint[]) AS e (part, until)
+FROM unnest(%(parts)s::integer[], %(ends)s::bigint[]) AS e (part, until)
 LEFT JOIN outbox_positions o USING (part)
 
 -- name: now

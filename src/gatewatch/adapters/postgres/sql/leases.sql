@@ -22,7 +22,7 @@ RETURNING part, epoch
 
 -- name: claim
 UPDATE partitions SET epoch = epoch + 1, owner = %(owner)s, backend_pid = pg_backend_pid(),
-    backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()),
+    backend_start = %(started)s,
     lease_until = clock_timestamp() + %(lease)s
 WHERE topic = %(topic)s AND part = %(part)s AND (owner IS NULL OR owner = %(owner)s OR lease_until < clock_timestamp() OR %(force)s)
 RETURNING epoch, next_offset, out_seq

@@ -20,7 +20,7 @@ GROUP BY kind, value ORDER BY kind, value
 -- The owner is read here, after the topic's row is held: a growth that comes later moves what is queued.
 INSERT INTO review_queue AS q (tenant_id, kind, value, part, subject_hash, owner_part, upto, lo, hi)
 SELECT %(tenant)s, u.kind, u.value, %(part)s, u.hash, u.hash %% t.partitions, %(revision)s, u.lo, u.hi
-FROM unnest(%(kinds)b::text[], %(values)b::text[], %(hashes)b::integer[], %(los)b::bigint[], %(his)b::bigint[]) AS u (kind, value, hash, lo, hi),
+FROM unnest(%(kinds)s::text[], %(values)s::text[], %(hashes)s::integer[], %(los)s::bigint[], %(his)s::bigint[]) AS u (kind, value, hash, lo, hi),
     (SELECT partitions FROM topics WHERE topic = %(topic)s) AS t
 ORDER BY u.kind, u.value
 ON CONFLICT (tenant_id, kind, value, part) DO UPDATE SET upto = excluded.upto, lo = least(q.lo, excluded.lo),

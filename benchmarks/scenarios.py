@@ -1,0 +1,178 @@
+"""What is measured: scenarios under permanent ids. Each takes the bench it runs on and returns its figures."""
+
+from collections.abc import Callable, Sequence
+from statistics import median
+
+import msgspec
+import psycopg
+
+from benchmarks import memory, pipes, pure, steps, worlds
+from benchmarks.figures import Figure, figure, percentile
+from benchmarks.progress import Progress
+from benchmarks.scratch import Scratch
+from benchmarks.worlds import World
+from gatewatch.settings import Settings
+
+#: Reviews that stand for the usual and for the worst source.
+TYPICAL = "review.typical (3 buckets, 4 failures each)"
+WORST = "review.worst, others each time (144 x 256 users)"
+
+_PROFILES = "SELECT octet_length(state) FROM profiles WHERE has_history"
+_CONTEXTS = "SELECT octet_length(context) FROM login_events"
+_ROWS = "SELECT pg_column_size(e.*) FROM login_events e"
+_DISK = """
+SELECT sum(pg_total_relation_size(inhrelid))::float8 / (SELECT count(*) FROM login_events)
+FROM pg_inherits WHERE inhparent = 'login_events'::regclass
+"""
+
+
+class Bench(msgspec.Struct):
+    """How much is measured, and with what. `processed` is a database whose log was worked off, once there is one."""
+
+    scratch: Scratch
+    progress: Progress
+    quick: bool = False
+    processed: str = ""
+
+    @property
+    def events(self) -> int:
+        """Events per measurement of a pipe."""
+        return 20_000 if self.quick else 100_000
+
+    @property
+    def repeats(self) -> int:
+        """Measurements per figure."""
+        return 3 if self.quick else 5
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the detectors under measurement: the defaults, with places and networks."""
+        return Settings(geo_city=str(self.scratch.geo), log_level="warning")
+
+    def bare(self, world: World) -> float:
+        """One measurement of the bare pipe, in events per second."""
+        conninfo = self.scratch.database(world, self.events, "bare")
+        found = pipes.bare_rate(conninfo, self.events, self.progress)
+        self.progress.say(f"  bare pipe ({world}): {found:,.0f} events/s")
+        self.scratch.drop("bare")
+        return found
+
+    def full(self, world: World, detectors: int = 1) -> float:
+        """One measurement of the whole pipeline, in events per second."""
+        name = f"full_{world}_{detectors}"
+        conninfo = self.scratch.database(world, self.events, name)
+        found = pipes.full_rate(conninfo, self.settings, self.events, detectors, self.progress)
+        self.progress.say(f"  full pipeline ({world}), {detectors} detectors: {found:,.0f} events/s")
+        if world == "throughput" and detectors == 1:
+            self.processed = conninfo
+        else:
+            self.scratch.drop(name)
+        return found
+
+
+def pure_step(bench: Bench) -> list[Figure]:
+    """One event against a warm world: all detectors, and without those that ask a model."""
+    full, rules = steps.passes(10_000 if bench.quick else 40_000, bench.repeats)
+    return [
+        figure("pure_step.all_us", [c.all for c in full], "µs", "time"),
+        figure("pure_step.success_us", [c.success for c in full], "µs", "time"),
+        figure("pure_step.failure_us", [c.failure for c in full], "µs", "time"),
+        figure("pure_step.rules_us", [c.all for c in rules], "µs", "time"),
+        figure("pure_step.rules_success_us", [c.success for c in rules], "µs", "time"),
+    ]
+
+
+def pure_review(bench: Bench) -> list[Figure]:
+    """One review of a usual source, and of the worst that a bucket's sketch allows."""
+    names = {"typical": TYPICAL, "worst": WORST}
+    return [
+        figure(
+            f"pure_review.{id}_us",
+            [pure.review_us(name, repeats=1) for _ in range(bench.repeats)],
+            "µs",
+            "time",
+        )
+        for id, name in names.items()
+    ]
+
+
+def bare_pipe(bench: Bench) -> list[Figure]:
+    """Read, decode, COPY into the same table."""
+    rates = [bench.bare("throughput") for _ in range(bench.repeats)]
+    return [figure("bare_pipe.rate", rates, "events/s", "rate")]
+
+
+def full_pipeline(bench: Bench) -> list[Figure]:
+    """The system on ordinary traffic, against the bare pipe on the same records."""
+    return _against_bare(bench, "full_pipeline", "throughput")
+
+
+def flood(bench: Bench) -> list[Figure]:
+    """The system under failures from random addresses, against the bare pipe on the same records."""
+    return _against_bare(bench, "flood", "flood")
+
+
+def _against_bare(bench: Bench, id: str, world: World) -> list[Figure]:
+    pairs = [(bench.bare(world), bench.full(world)) for _ in range(bench.repeats)]
+    return _paired(id, pairs, ("bare_rate", "rate"))
+
+
+def _paired(id: str, pairs: Sequence[tuple[float, float]], names: tuple[str, str]) -> list[Figure]:
+    """Both rates, and the median of the ratios within each pair: neighbours in time share the machine's mood."""
+    below, above = zip(*pairs, strict=True)
+    return [
+        figure(f"{id}.{names[0]}", below, "events/s", "rate"),
+        figure(f"{id}.{names[1]}", above, "events/s", "rate"),
+        figure(f"{id}.ratio", [b / a for a, b in pairs], "times", "ratio"),
+    ]
+
+
+def two_detectors(bench: Bench) -> list[Figure]:
+    """Two detector processes against one."""
+    pairs = [(bench.full("throughput", 1), bench.full("throughput", 2)) for _ in range(bench.repeats)]
+    return _paired("two_detectors", pairs, ("one_rate", "two_rate"))
+
+
+def sizes(bench: Bench) -> list[Figure]:
+    """Bytes of what is stored per user and per event."""
+    if not bench.processed:
+        bench.full("throughput")
+    with psycopg.connect(bench.processed, autocommit=True) as connection:
+        connection.execute("SET ROLE gatewatch_worker")
+
+        def numbers(query: str) -> list[float]:
+            return [row[0] for row in connection.execute(query.encode()).fetchall()]
+
+        found, contexts = numbers(_PROFILES), numbers(_CONTEXTS)
+        values = {
+            "profile_median": median(found),
+            "profile_p95": percentile(found, 0.95),
+            "context_median": median(contexts),
+            "context_p95": percentile(contexts, 0.95),
+            "event_row_median": median(numbers(_ROWS)),
+            "event_on_disk": numbers(_DISK)[0],
+        }
+    return [figure(f"sizes.{id}", [value], "bytes", "size") for id, value in values.items()]
+
+
+def import_memory(bench: Bench) -> list[Figure]:
+    """Peak resident memory of an import by the command line: each process, and their sum."""
+    count = 100_000 if bench.quick else 1_000_000
+    file = bench.scratch.folder / "import.ndjson"
+    worlds.write(file, count, bench.progress)
+    found = memory.peaks(bench.scratch.folder / "imported", file, bench.scratch.geo, count, bench.progress)
+    values = {**{f"{role}_mb": peak for role, peak in sorted(found.items())}, "sum_mb": sum(found.values())}
+    return [figure(f"import_memory.{id}", [value], "MB", "size") for id, value in values.items()]
+
+
+#: In the order they run and are shown.
+SCENARIOS: dict[str, Callable[[Bench], list[Figure]]] = {
+    "pure_step": pure_step,
+    "pure_review": pure_review,
+    "bare_pipe": bare_pipe,
+    "full_pipeline": full_pipeline,
+    "flood": flood,
+    "two_detectors": two_detectors,
+    "sizes": sizes,
+    "import_memory": import_memory,
+}

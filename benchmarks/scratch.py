@@ -1,0 +1,90 @@
+"""A durable PostgreSQL of our own in a scratch folder, with a fresh copy of a filled log per measurement."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from benchmarks import worlds
+from benchmarks.progress import Progress
+from benchmarks.worlds import World
+from gatewatch import bootstrap
+from gatewatch.adapters.geo.build import build_mmdb
+from gatewatch.adapters.postgres.server import EmbeddedPostgres
+from gatewatch.simulator.network import networks
+
+
+class Scratch:
+    """The folder and the server, made when first asked for and gone at the end."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.folder = Path(tempfile.mkdtemp(prefix="gatewatch-bench-"))
+        self.postgres = self.fsync = ""
+        self._server: EmbeddedPostgres | None = None
+        self._filled: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is not None:
+            cluster = self._server.cluster.resolve()
+            self._server.stop()
+            shutil.rmtree(cluster, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def geo(self) -> Path:
+        """An MMDB file of the simulated internet."""
+        path = self.folder / "simulated.mmdb"
+        if not path.exists():
+            build_mmdb(path, networks())
+        return path
+
+    def database(self, world: World, events: int, name: str) -> str:
+        """The connection string of a fresh database `name` whose log holds the world's events, all unread."""
+        template = f"{world}_{events}"
+        if template not in self._filled:
+            self._create(template, "template1")
+            conninfo = self._conninfo(template)
+            bootstrap.prepare(conninfo)
+            worlds.fill(conninfo, world, events, self.progress)
+            self._filled.add(template)
+        self._create(name, template)
+        return self._conninfo(name)
+
+    def drop(self, name: str) -> None:
+        """Remove a database."""
+        self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _create(self, name: str, template: str) -> None:
+        self.drop(name)
+        words = sql.SQL("CREATE DATABASE {} OWNER gatewatch TEMPLATE {}")
+        self._run(words.format(sql.Identifier(name), sql.Identifier(template)))
+        self._run(sql.SQL("CHECKPOINT"))
+
+    def _run(self, statement: sql.SQL | sql.Composed) -> None:
+        with psycopg.connect(self._started().superuser_conninfo, autocommit=True) as connection:
+            connection.execute(statement)
+
+    def _conninfo(self, name: str) -> str:
+        return make_conninfo(self._started().conninfo, dbname=name)
+
+    def _started(self) -> EmbeddedPostgres:
+        if self._server is None:
+            self._server = EmbeddedPostgres(self.folder / "postgres", progress=self.progress.say)
+            self._server.start()
+            with psycopg.connect(self._server.superuser_conninfo, autocommit=True) as connection:
+                self.postgres = str(connection.execute("SHOW server_version").fetchone()[0])  # type: ignore[index]
+                self.fsync = str(connection.execute("SHOW fsync").fetchone()[0])  # type: ignore[index]
+        return self._server
