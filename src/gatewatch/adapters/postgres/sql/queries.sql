@@ -8,11 +8,7 @@ WHERE a.tenant_id = current_setting('gatewatch.tenant')
   AND (%(since)s::timestamptz IS NULL OR a.last_seen >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR a.last_seen < %(until)s)
   AND (%(detector)s::text IS NULL OR a.detector = %(detector)s)
-<<<<<<< HEAD
   AND (%(severities)s::text[] IS NULL OR a.severity = ANY(%(severities)s))
-=======
-  AND (%(severities)b::text[] IS NULL OR a.severity = ANY(%(severities)b))
->>>>>>> cli
   AND (%(subject_kind)s::text IS NULL OR a.subject_kind = %(subject_kind)s)
   AND (%(subject)s::text IS NULL OR a.subject = %(subject)s)
   AND (%(state)s::text IS NULL OR a.state = %(state)s)
