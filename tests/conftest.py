@@ -93,3 +93,10 @@ def scratch() -> Iterator[Path]:
     """A folder where a server can also be run by root; its servers are stopped and it is gone afterwards."""
     with scratch_folder() as folder:
         yield folder
+
+
+@pytest.fixture
+def postgres_empty(postgres: DatabaseServer) -> Iterator[str]:
+    """The connection string of a fresh database without any table."""
+    with postgres.fresh() as conninfo:
+        yield conninfo

@@ -29,7 +29,7 @@ DELETE_SHARE = 1 / 400
 #: How often the notifier keeps the log in order, in seconds.
 UPKEEP_EVERY = 5.0
 #: Sources reviewed in one transaction.
-REVIEW_LIMIT = 200
+REVIEW_LIMIT = 1_000
 #: The longest wait between attempts while PostgreSQL is away, in seconds.
 MOST_BACKOFF = 2.0
 #: A partition stops when this many records in a row could not be decoded or stored: something is wrong with whoever

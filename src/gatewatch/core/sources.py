@@ -4,6 +4,7 @@ A user lives on one partition, so partitions add up; hashes are united all the s
 count moves users. Everything here is a count or a bottom-k sketch: any order and any merge give the same state.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -153,23 +154,29 @@ NOTHING: Numbers = (0, 0, 0, 0, 0)
 
 
 class Share:
-    """One partition's slices of one source, with the sums of what lies before the newest bucket remembered.
+    """One partition's slices of one source, with running sums over its buckets in the order of time.
 
-    Readers ask event by event, mostly in time order; a day has 144 buckets, so the sums slide instead of starting anew.
+    Readers ask event by event, an import's a day apart: two looks into the sums instead of one at 144 buckets.
     """
 
-    __slots__ = ("_last", "_sums", "slices")
+    __slots__ = ("_indexes", "_sums", "slices")
 
     def __init__(self, slices: dict[int, Slice] | None = None) -> None:
         self.slices = slices if slices is not None else {}
-        self._last: int | None = None
-        self._sums = [0, 0, 0, 0]
+        self._indexes: list[int] | None = None
+        self._sums: list[tuple[int, int, int]] = []
 
     def put(self, index: int, found: Slice) -> None:
         """Set the slice of a bucket."""
         self.slices[index] = found
-        if self._last is not None and index < self._last:
-            self._last = None
+        indexes = self._indexes
+        if indexes and indexes[-1] == index:
+            failures, users, unknown = self._sums[-2]
+            self._sums[-1] = (failures + found.failures, users + found.users, unknown + found.unknown)
+        elif indexes is not None and (not indexes or indexes[-1] < index):
+            self._append(indexes, index)
+        else:
+            self._indexes = None
 
     def numbers(self, time: int) -> Numbers:
         """What the share adds to a source's numbers as of an event time: failures in 10 minutes (exact to the minute),
@@ -177,49 +184,31 @@ class Share:
         upper bound).
         """
         last, within = divmod(time // MINUTE, MINUTES)
-        if last != self._last:
-            self._move(last)
-        day, hour, users, unknown = self._sums
+        indexes = self._indexes if self._indexes is not None else self._build()
+        upto = bisect_right(indexes, last)
+        end = self._sums[upto]
+        day = end[0] - self._sums[bisect_right(indexes, last - DAY_BUCKETS)][0]
+        if not day:
+            return NOTHING
+        before = self._sums[bisect_right(indexes, last - HOUR_BUCKETS)]
         ten = 0
         if (current := self.slices.get(last)) is not None:
             ten = sum(current.minutes[: within + 1])
-            day += current.failures
-            hour += current.failures
-            users += current.users
-            unknown += current.unknown
-        if (before := self.slices.get(last - 1)) is not None:
-            ten += sum(before.minutes[within:])
-        return ten, hour, day, users, unknown
+        if (previous := self.slices.get(last - 1)) is not None:
+            ten += sum(previous.minutes[within:])
+        return ten, end[0] - before[0], day, end[1] - before[1], end[2] - before[2]
 
-    def _move(self, last: int) -> None:
-        """Have the sums of the day and of the hour before bucket `last`."""
-        if self._last is None or not 0 < 3 * (last - self._last) < len(self.slices):
-            self._start(last)
-            return
-        for index in range(self._last, last):
-            self._count(index, 1, hour=True)
-            self._count(index - HOUR_BUCKETS + 1, -1, hour=True, day=False)
-            self._count(index - DAY_BUCKETS + 1, -1, hour=False)
-        self._last = last
+    def _build(self) -> list[int]:
+        indexes = self._indexes = []
+        self._sums = [(0, 0, 0)]
+        for index in sorted(self.slices):
+            self._append(indexes, index)
+        return indexes
 
-    def _start(self, last: int) -> None:
-        self._last, self._sums = last, [0, 0, 0, 0]
-        oldest = last - DAY_BUCKETS
-        for index in self.slices:
-            if oldest < index < last:
-                self._count(index, 1, hour=index > last - HOUR_BUCKETS)
-
-    def _count(self, index: int, sign: int, *, hour: bool, day: bool = True) -> None:
-        found = self.slices.get(index)
-        if found is None:
-            return
-        sums = self._sums
-        if day:
-            sums[0] += sign * found.failures
-        if hour:
-            sums[1] += sign * found.failures
-            sums[2] += sign * found.users
-            sums[3] += sign * found.unknown
+    def _append(self, indexes: list[int], index: int) -> None:
+        found, (failures, users, unknown) = self.slices[index], self._sums[-1]
+        indexes.append(index)
+        self._sums.append((failures + found.failures, users + found.users, unknown + found.unknown))
 
 
 def add(a: Numbers, b: Numbers) -> Numbers:

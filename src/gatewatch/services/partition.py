@@ -90,9 +90,7 @@ class Surroundings:
 
     def numbers(self, key: SourceKey, time: int) -> SourceNumbers:
         """A source as of an event's time, exact to the minute."""
-        shares = self._elsewhere.get(key)
-        if shares is None:
-            shares = self._elsewhere[key] = self._shares_elsewhere(key)
+        shares = self._shares_elsewhere(key)
         own = self._own.share(key)
         view = self._views.get(key)
         if own is None and not shares and view is None:
@@ -105,23 +103,24 @@ class Surroundings:
         bucket = time // BUCKET
         total = self._coarse.get((key, bucket))
         if total is None:
-            shares = self._shares_elsewhere(key)
             total = NOTHING
-            for share in shares:
+            for share in self._shares_elsewhere(key):
                 total = add(total, share.numbers((bucket + 1) * BUCKET - 1))
             self._coarse[key, bucket] = total
         own = self._own.share(key)
         return as_numbers(add(total, own.numbers(time)) if own is not None else total, "")
 
     def _shares_elsewhere(self, key: SourceKey) -> list[Share]:
-        shares = [share for cache in self._owned.values() if (share := cache.share(key)) is not None]
-        view = self._views.get(key)
-        if view is not None:
-            for part, share in view.shares.items():
-                cached = part in self._owned and self._owned[part].share(key) is not None
-                if part != self._part and not cached:
-                    shares.append(share)
-        return shares
+        """The source's shares on other partitions; they stay as they are while a batch is made."""
+        found = self._elsewhere.get(key)
+        if found is None:
+            owned = {part: cache for part, cache in self._owned.items() if key in cache.entries}
+            found = [share for cache in owned.values() if (share := cache.share(key)) is not None]
+            if (view := self._views.get(key)) is not None:
+                known = owned.keys() | {self._part}
+                found += [share for part, share in view.shares.items() if part not in known]
+            self._elsewhere[key] = found
+        return found
 
     def open_findings(self, key: SourceKey, time: int) -> list[OpenFinding]:
         """The findings open on a source that a success at this time bears on: it explains failures, or is doubted."""

@@ -50,7 +50,7 @@ class SourceCache:
 
     def __init__(self, known: set[SourceKey] | None) -> None:
         self._known = {hash(key) for key in known} if known is not None else None
-        self._entries: dict[SourceKey, _Entry] = {}
+        self.entries: dict[SourceKey, _Entry] = {}
         self._dirty: dict[BucketKey, Bucket] = {}
         self.touched: dict[SourceKey, Touch] = {}
 
@@ -65,16 +65,16 @@ class SourceCache:
     def take(self, loaded: Mapping[SourceKey, Buckets], ranges: Mapping[SourceKey, tuple[int, int]]) -> None:
         """Keep what was loaded; it replaces what was kept (nothing is dirty between batches)."""
         for key, (lo, hi) in ranges.items():
-            self._entries[key] = _Entry(lo, hi, loaded.get(key, {}))
+            self.entries[key] = _Entry(lo, hi, loaded.get(key, {}))
 
     def share(self, key: SourceKey) -> Share | None:
         """The source's own share, uncommitted failures included; None where it has none here."""
-        entry = self._entries.get(key)
+        entry = self.entries.get(key)
         return entry.read() if entry is not None else None
 
     def holds(self, key: SourceKey, lo: int, hi: int) -> bool:
         """Whether memory alone answers for the source within [lo, hi]."""
-        entry = self._entries.get(key)
+        entry = self.entries.get(key)
         if entry is None:
             return self._known is not None and hash(key) not in self._known
         return entry.lo <= lo and hi <= entry.hi
@@ -82,9 +82,9 @@ class SourceCache:
     def count(self, keys: Iterable[SourceKey], event: LoginEvent, salt: bytes) -> None:
         """Count an attack failure under each of its sources."""
         for key in keys:
-            entry = self._entries.get(key)
+            entry = self.entries.get(key)
             if entry is None:
-                entry = self._entries[key] = _Entry(*_EVERYTHING, {})
+                entry = self.entries[key] = _Entry(*_EVERYTHING, {})
                 if self._known is not None:
                     self._known.add(hash(key))
             index = sources.count_failure(entry.buckets, event, salt)
@@ -108,7 +108,7 @@ class SourceCache:
     def forget(self, deleted: Iterable[BucketKey]) -> None:
         """Old buckets were deleted from the store."""
         for tenant, kind, value, index in deleted:
-            entry = self._entries.get((tenant, kind, value))
+            entry = self.entries.get((tenant, kind, value))
             if entry is not None and index in entry.buckets:
                 del entry.buckets[index]
                 entry.share = Share()
@@ -116,9 +116,9 @@ class SourceCache:
 
     def shrink(self, most: int) -> None:
         """Keep the buckets of at most `most` sources; what goes is loaded again when it is needed."""
-        for entry in self._entries.values():
+        for entry in self.entries.values():
             entry.trim()
-        for key in list(self._entries)[: max(0, len(self._entries) - most)]:
-            del self._entries[key]
+        for key in list(self.entries)[: max(0, len(self.entries) - most)]:
+            del self.entries[key]
         if self._known is not None and len(self._known) > MAX_KNOWN:
             self._known = None

@@ -29,7 +29,7 @@ def test_a_source_that_was_never_read_can_be_trimmed() -> None:
     events = _failures(MAX_SPAN + 50)
     cache = _counted(events)
     cache.take_dirty()
-    cache.shrink()
+    cache.shrink(10)
     share = cache.share(KEY)
     assert share is not None
     newest = events[-1].time // sources.BUCKET
@@ -43,7 +43,7 @@ def test_what_was_trimmed_is_loaded_again() -> None:
     first, last = events[0].time // sources.BUCKET, events[-1].time // sources.BUCKET
     assert cache.missing({KEY: (first, last)}) == {}
     cache.take_dirty()
-    cache.shrink()
+    cache.shrink(10)
     assert KEY in cache.missing({KEY: (first, last)})
     assert cache.missing({KEY: (last - 1, last)}) == {}
 

@@ -314,7 +314,6 @@ def _settle_queue(cursor: Cursor, batch: ReviewBatch) -> None:
         *("tenants", "kinds", "values", "parts", "uptos"),
     )
     if found is not None:
-        cursor.execute(_SQL["lock_queue"], {k: v for k, v in found.items() if k != "uptos"})
         cursor.execute(_SQL["delete_queue"], found)
     if batch.again:
         (now,) = cursor.execute("SELECT clock_timestamp()").fetchone() or (None,)

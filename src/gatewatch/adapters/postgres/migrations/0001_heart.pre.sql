@@ -379,6 +379,7 @@ CREATE TABLE review_queue (
     due_at       timestamptz NOT NULL DEFAULT '-infinity',
     PRIMARY KEY (tenant_id, kind, value, part)
 ) WITH (fillfactor = 50);
+CREATE INDEX review_queue_due ON review_queue (owner_part, due_at);
 
 CREATE TABLE value_counts (
     tenant_id text NOT NULL,

@@ -148,12 +148,8 @@ INSERT INTO doubts (tenant_id, finding, event_id)
 SELECT * FROM unnest(%(tenants)b::text[], %(findings)b::text[], %(ids)b::text[])
 ON CONFLICT DO NOTHING
 
--- name: lock_queue
-SELECT FROM review_queue q JOIN unnest(%(tenants)b::text[], %(kinds)b::text[], %(values)b::text[], %(parts)b::integer[])
-    AS u (tenant_id, kind, value, part) USING (tenant_id, kind, value, part)
-ORDER BY q.tenant_id, q.kind, q.value, q.part FOR UPDATE OF q
-
 -- name: delete_queue
+-- Row by row in the order of the arrays (joins but nested loops are off), the order in which batches upsert: no deadlock.
 DELETE FROM review_queue q
 USING unnest(%(tenants)b::text[], %(kinds)b::text[], %(values)b::text[], %(parts)b::integer[], %(uptos)b::bigint[])
     AS u (tenant_id, kind, value, part, upto)

@@ -97,4 +97,4 @@ SELECT event_id FROM doubts WHERE tenant_id = %(tenant)s AND finding = %(finding
 -- name: queue
 SELECT tenant_id, kind, value, part, upto, lo, hi FROM review_queue
 WHERE owner_part = %(part)s AND due_at <= now()
-ORDER BY due_at, tenant_id, kind, value, part LIMIT %(limit)s
+ORDER BY due_at LIMIT %(limit)s
