@@ -140,6 +140,7 @@ class _SourceReview:
     ) -> None:
         self.store, self.engine, self.clock = reviewer.store, reviewer.engine, reviewer.clock
         self.batch, self.key, self.tenant, self.view = batch, key, tenant, view
+        self.shares = shares
         self.buckets = sources.unite(shares.values())
 
     def run(self, slots: list[int], findings: list[Anomaly]) -> None:
@@ -155,6 +156,9 @@ class _SourceReview:
     def _reconcile(self, slot: int, stored: Mapping[str, Anomaly], found: Mapping[str, Finding]) -> None:
         tenant_id, policy = self.key[0], self.tenant.policy
         still_open: list[Anomaly] = []
+        if found and self._lost_some(slot):
+            # What is left of a slot can look like what the whole never was: nothing new is opened.
+            found = {id: f for id, f in found.items() if id in stored and stored[id].state == "open"}
         for detector in sorted(stored.keys() | found.keys()):
             new = anomalies.of_finding(tenant_id, found[detector], policy) if detector in found else None
             merged = reconcile(stored.get(detector), new, self._support)
@@ -167,6 +171,15 @@ class _SourceReview:
             if merged.state == "open":
                 still_open.append(merged)
         self._show(slot, still_open)
+
+    def _lost_some(self, slot: int) -> bool:
+        """Whether a bucket of the slot's windows, which the view still shows, was deleted."""
+        first = slot // BUCKET
+        return any(
+            first <= index < first + 2 * _DAYS and index not in self.shares.get(part, ())
+            for part, share in self.view.shares.items()
+            for index in share.slices
+        )
 
     def _support(self, lo: int, hi: int) -> int:
         return sum(bucket.failures for index, bucket in self.buckets.items() if lo <= index <= hi)
