@@ -46,6 +46,8 @@ def check(record: Record) -> None:
     if isinstance(record, EventRecord):
         times.append(record.event.time)
         prefix_of(record.event.ip)
+        if record.event.asn is not None and not 0 <= record.event.asn.number < 1 << 32:
+            raise ValueError("no AS number")
     elif isinstance(record, ControlRecord):
         times += [record.time, record.event_time]
     if min(times) < MIN_TIME or max(times) > MAX_TIME - MONTH:
