@@ -174,7 +174,7 @@ class Detector:
             self._halve(partition, len(found), found[0].offset, error)
             return
         partition.claim = msgspec.structs.replace(partition.claim, next_offset=batch.next_offset)
-        partition.sources.forget(deleted)
+        partition.forget(deleted)
         partition.shrink(len(self._owned))
         self._limits[part] = self._next_limit(len(found), limit, monotonic() - began)
         self._bad.pop(part, None)
