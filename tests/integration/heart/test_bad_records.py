@@ -56,9 +56,7 @@ def test_what_nobody_can_read(heart: Heart) -> None:
     """Bytes that are no record end as a dead letter with the bytes and the place; the rest is stored."""
     first, last = (record_of(event) for event in daily(2))
     garbage = b"\xc1\x00\xff"
-    heart.put(
-        PART, (first.key, records.encode(first)), ("acme:x", garbage), (last.key, records.encode(last))
-    )
+    heart.put(PART, (first.key, records.encode(first)), ("acme:x", garbage), (last.key, records.encode(last)))
     heart.settle()
     assert _dead(heart) == [("undecodable", PART, 1, garbage)]
     assert heart.rows("SELECT id, tenant_id FROM dead_letters") == [(f"{LOGINS}-{PART}-1", "acme")]
@@ -71,7 +69,7 @@ ABSURD: dict[str, LoginEvent] = {
     "before the epoch": login(-(10**18)),
     "no address": login(START, ip="not an address"),
     "an address with a port": login(START, ip="192.0.2.1:443"),
-    "NUL in the name": login(START, event_id="nul", reason="\x00"),
+    "NUL in the source": login(START, event_id="nul", source="a\x00b"),
     "a huge AS number": login(START, asn=Asn(2**63, "huge")),
 }
 
@@ -113,7 +111,10 @@ def test_the_breaker(heart: Heart) -> None:
         heart.send(login(START, user=other))
         _eventually(lambda: heart.count("login_events") == 1)
         _eventually(
-            lambda: heart.rows(f"SELECT owner, next_offset FROM partitions WHERE part = {PART}") == [(None, 1_000)]
+            lambda: (
+                heart.rows(f"SELECT owner, next_offset FROM partitions WHERE part = {PART}")
+                == [(None, 1_000)]
+            )
         )
 
 

@@ -16,7 +16,8 @@ def _on(part: int) -> str:
 
 def _failures(user: str, count: int, start: int = START) -> list[LoginEvent]:
     return [
-        failure(start + i * SECOND, user=user, event_id=f"{user}-{start}-{i}", ip=AWAY_IP) for i in range(count)
+        failure(start + i * SECOND, user=user, event_id=f"{user}-{start}-{i}", ip=AWAY_IP)
+        for i in range(count)
     ]
 
 
@@ -48,7 +49,9 @@ def test_another_partition_of_the_same_process(heart: Heart) -> None:
 
 def test_a_partition_of_another_process(heart: Heart, database: str) -> None:
     """Failures that somebody else's partition stored count once a review has written the view."""
-    heart.send(*_failures(_on(0), 6), _won(_on(1)), login(START + MINUTE, user=_on(2), ip=AWAY_IP, event_id="later"))
+    heart.send(
+        *_failures(_on(0), 6), _won(_on(1)), login(START + MINUTE, user=_on(2), ip=AWAY_IP, event_id="later")
+    )
     other = Heart(database)
     heart.claim()
     claim = other.leases.claim(1, force=True)
@@ -60,7 +63,7 @@ def test_a_partition_of_another_process(heart: Heart, database: str) -> None:
     unseen = other.make(1)
     assert unseen is not None
     other.commit(unseen)
-    heart.owned.pop(1)
+    heart.claim()
     heart.review()
     claim = other.leases.claim(2, force=True)
     assert claim is not None

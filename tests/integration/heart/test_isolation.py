@@ -11,8 +11,24 @@ from tests.builders import START, failure, login
 from tests.integration.heart.rig import Heart
 
 _TABLES = (
-    *("tenants", "login_events", "event_conflicts", "control_records", "dead_letters", "import_results", "profiles"),
-    *("source_activity", "source_view", "review_queue", "value_counts", "value_sketches", "policies", "anomalies"),
+    *(
+        "tenants",
+        "login_events",
+        "event_conflicts",
+        "control_records",
+        "dead_letters",
+        "import_results",
+        "profiles",
+    ),
+    *(
+        "source_activity",
+        "source_view",
+        "review_queue",
+        "value_counts",
+        "value_sketches",
+        "policies",
+        "anomalies",
+    ),
     *("doubts", "outbox"),
 )
 
@@ -31,7 +47,9 @@ def app(heart: Heart) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 
 @pytest.mark.postgres15
 @pytest.mark.parametrize("table", _TABLES)
-def test_another_tenant_is_invisible(heart: Heart, app: psycopg.Connection[tuple[object, ...]], table: str) -> None:
+def test_another_tenant_is_invisible(
+    heart: Heart, app: psycopg.Connection[tuple[object, ...]], table: str
+) -> None:
     """The app sees the rows of the tenant it speaks for and no other's, in every table."""
     query = sql.SQL("SELECT DISTINCT tenant_id FROM {}").format(sql.Identifier(table))
     seen = {tenant for (tenant,) in app.execute(query).fetchall()}

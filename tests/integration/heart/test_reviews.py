@@ -47,7 +47,8 @@ def test_a_review_without_a_change_says_nothing(heart: Heart) -> None:
 def _spraying(extra: int = 0) -> list[LoginEvent]:
     """Six users, four tries each over an hour and a half; `extra` more of the first within it."""
     events = [
-        failure(START + i * 3 * MINUTE, user=f"victim{i % 6}", event_id=f"spray{i}", **ATTACKER) for i in range(24)
+        failure(START + i * 3 * MINUTE, user=f"victim{i % 6}", event_id=f"spray{i}", **ATTACKER)
+        for i in range(24)
     ]
     return events + [
         failure(START + i * 3 * MINUTE + SECOND, user="victim0", event_id=f"extra{i}", **ATTACKER)
@@ -90,7 +91,12 @@ def test_a_finding_that_lost_its_buckets_is_frozen(heart: Heart) -> None:
     assert heart.count("source_activity") == 0
     heart.take(*_attack(1, START + 6 * HOUR))
     (frozen,) = heart.anomalies("brute_force")
-    assert (frozen.state, frozen.count, frozen.score, frozen.frozen) == ("open", opened.count, opened.score, True)
+    assert (frozen.state, frozen.count, frozen.score, frozen.frozen) == (
+        "open",
+        opened.count,
+        opened.score,
+        True,
+    )
     heart.take(*_attack(60, START + 7 * HOUR, step=SECOND))
     (raised,) = heart.anomalies("brute_force")
     assert raised.score > frozen.score
@@ -120,7 +126,9 @@ def test_the_login_before_the_attack_was_recognised(heart: Heart) -> None:
     assert (takeover.subject, takeover.event_id) == ("victim0", "won")
     assert takeover.evidence["finding"]
     assert [h.ref for h in heart.store.users([("acme", "victim0")])["acme", "victim0"].profile.held]
-    assert {known for (known,) in heart.rows("SELECT known FROM control_records WHERE kind = 'doubt'")} == {True}
+    assert {known for (known,) in heart.rows("SELECT known FROM control_records WHERE kind = 'doubt'")} == {
+        True
+    }
 
 
 def test_the_login_after_the_attack_was_recognised(heart: Heart) -> None:
@@ -173,17 +181,36 @@ def test_a_change_between_read_and_delete_stays_queued(heart: Heart) -> None:
     assert [a.count for a in heart.anomalies("brute_force") if a.subject_kind == "ip"] == [17]
 
 
+def _stricter(heart: Heart, failures: int) -> None:
+    """Another policy, with all live sources queued for review."""
+    body = msgspec.json.encode({"revision": 1, "brute_force": {"failures": failures}}).decode()
+    heart.session.run(
+        "INSERT INTO policies (tenant_id, revision, body, created_by) VALUES ('acme', 1, %(body)s, 'test')",
+        {"body": body},
+    )
+    heart.session.run(
+        "INSERT INTO review_queue SELECT tenant_id, kind, value, -2, 0, 0, 1, min(bucket), max(bucket)"
+        " FROM source_activity GROUP BY 1, 2, 3",
+        {},
+    )
+
+
 def test_a_new_policy_is_applied_to_live_sources(heart: Heart) -> None:
     """With a stricter policy and its sources queued, what was too little before is found."""
     heart.take(*_attack(8))
     assert heart.anomalies("brute_force") == []
-    heart.session.run(
-        "INSERT INTO policies (tenant_id, revision, body, created_by)"
-        """ VALUES ('acme', 1, '{"revision": 1, "brute_force": {"failures": 8}}', 'test')""",
-        {},
-    )
-    heart.session.run(
-        "INSERT INTO review_queue SELECT tenant_id, kind, value, -2, 0, 0, 1, 0, 9000000 FROM source_view", {}
-    )
+    _stricter(heart, 8)
     heart.settle()
     assert [a.count for a in heart.anomalies("brute_force")] == [8]
+
+
+def test_what_is_left_of_a_slot_opens_nothing_new(heart: Heart) -> None:
+    """Some shares of an attack were deleted: under a stricter policy the rest is no basis for a new finding."""
+    heart.take(*_attack(14, step=MINUTE + 20 * SECOND))
+    assert heart.anomalies() == []
+    heart.session.run(
+        "DELETE FROM source_activity WHERE bucket = (SELECT min(bucket) FROM source_activity)", {}
+    )
+    _stricter(heart, 5)
+    heart.settle()
+    assert heart.anomalies() == []
