@@ -236,7 +236,7 @@ class QueueRow(NamedTuple):
 
 class ReviewBatch(msgspec.Struct):
     """Everything one review transaction stores. `again` are sources to look at once more, each with the range and
-    when (µs) its last real change was seen.
+    when (µs) its last real change was seen; `degraded` names detectors that failed, once per slot.
     """
 
     claim: Claim
@@ -246,6 +246,7 @@ class ReviewBatch(msgspec.Struct):
     outgoing: list[Outgoing]
     doubts: list[tuple[str, str, str]]
     again: dict[SourceKey, tuple[Touch, int]]
+    degraded: list[str] = []
 
 
 class Success(NamedTuple):

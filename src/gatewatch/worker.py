@@ -226,6 +226,9 @@ class Detector:
         with metrics.REVIEW_SECONDS.time():
             batch = self._reviewer.make(partition, rows)
             self._store.commit_review(batch)
+        for detector, n in Counter(batch.degraded).items():
+            metrics.DEGRADED.labels(detector).inc(n)
+            self._log.error("a detector failed in a review", detector=detector, slots=n)
         _count_anomalies(batch.anomalies)
 
 
