@@ -3,6 +3,7 @@
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -11,7 +12,9 @@ import psycopg
 from tests.faults.processes import Child, Children
 from tests.faults.system import System
 
-What = Literal["kill", "stop", "terminate", "crash"]
+#: "stop" is in mid-statement, where a process holds locks; "pause" is between statements, where it becomes a zombie
+#: that commits what it made long ago.
+What = Literal["kill", "stop", "pause", "terminate", "crash"]
 
 #: How long a stopped process stays stopped (s): longer than the lease, and than a claim waits for a row.
 STOPPED = (3.2, 4.5)
@@ -32,21 +35,23 @@ class Amounts(NamedTuple):
 
     kills: int
     stops: int
+    pauses: int
     terminations: int
     crashes: int
 
 
-FULL = Amounts(kills=8, stops=8, terminations=36, crashes=3)
-SHORT = Amounts(kills=4, stops=3, terminations=10, crashes=1)
+FULL = Amounts(kills=8, stops=6, pauses=6, terminations=36, crashes=3)
+SHORT = Amounts(kills=4, stops=2, pauses=2, terminations=10, crashes=1)
 
 _KILLED = ("detector", "producer", "notifier", "detector")
-_STOPPED = ("detector", "producer", "detector")
+_STOPPED = ("detector", "producer")
 
 
 def plan(rng: random.Random, seconds: float, amounts: Amounts) -> list[Fault]:
     """All faults by time, spread over the run; every kind, every role."""
     faults = _spread(rng, seconds, "kill", [_KILLED[i % len(_KILLED)] for i in range(amounts.kills)])
     faults += _spread(rng, seconds, "stop", [_STOPPED[i % len(_STOPPED)] for i in range(amounts.stops)])
+    faults += _spread(rng, seconds, "pause", ["detector"] * amounts.pauses)
     faults += _spread(rng, seconds, "terminate", [""] * amounts.terminations)
     faults += _spread(rng, seconds, "crash", [""] * amounts.crashes)
     return sorted(faults)
@@ -98,7 +103,7 @@ class Nemesis:
         if fault.what == "kill":
             child.kill()
             return f"kill -9 of a {fault.role}"
-        return self._stop(child)
+        return self._stop(child, self._in_statement if fault.what == "stop" else self._in_code)
 
     def _terminate(self) -> str:
         rows = self._system.rows(
@@ -107,26 +112,30 @@ class Nemesis:
         )
         return "backend ended" if rows else ""
 
-    def _stop(self, child: Child) -> str:
-        """Stop a process, in mid-statement if it can be caught there."""
+    def _stop(self, child: Child, caught: Callable[[Child, str], str]) -> str:
+        """Stop a process where it is to be caught, or anywhere if it cannot be caught there."""
         until = time.monotonic() + CATCH
         while True:
-            now = time.monotonic()
+            now, running = time.monotonic(), state_of(child.pid)
             child.stop(now + self._rng.uniform(*STOPPED))
-            if self._caught(child):
-                return f"SIGSTOP of a {child.role} in mid-statement"
+            if where := caught(child, running):
+                return f"SIGSTOP of a {child.role} {where}"
             if now > until:
                 return f"SIGSTOP of a {child.role}"
             child.resume()
             time.sleep(self._rng.uniform(0.002, 0.02))
 
-    def _caught(self, child: Child) -> bool:
+    def _in_statement(self, child: Child, _: str) -> str:
         """Whether a stopped process is in a statement; a detector must be so for good, with its locks."""
         caught = self._is_busy(child)
         if caught and child.role == "detector":
             time.sleep(0.03)
             caught = self._is_busy(child)
-        return caught
+        return "in mid-statement" if caught else ""
+
+    def _in_code(self, child: Child, running: str) -> str:
+        """Whether a stopped process was computing: most likely a batch that it has read and not stored yet."""
+        return "in mid-batch" if running == "R" and not self._is_busy(child) else ""
 
     def _is_busy(self, child: Child) -> bool:
         ports = list(ports_of(child.pid))
@@ -134,6 +143,14 @@ class Nemesis:
             "SELECT FROM pg_stat_activity WHERE client_port = ANY(%s) AND state <> 'idle'", (ports,)
         )
         return bool(rows)
+
+
+def state_of(pid: int) -> str:
+    """What a process does: R where it computes, S where it waits."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1]
+    except OSError:
+        return ""
 
 
 def ports_of(pid: int) -> set[int]:

@@ -43,7 +43,7 @@ class Quiet:
 @pytest.fixture(scope="module")
 def quiet() -> Iterator[Quiet]:
     """One small run for all tests of this file."""
-    test = Trial(5, 3.0, 1_500, 4.0, Amounts(0, 0, 0, 0), bucket_life=600.0, quiet=0.5)
+    test = Trial(5, 2.0, 900, 4.0, Amounts(0, 0, 0, 0, 0), bucket_life=600.0, quiet=0.5)
     chunks = scenario.make(test.seed, test.events, test.days)
     with (
         scratch_folder() as folder,
