@@ -15,10 +15,10 @@ import msgspec
 
 from gatewatch import bootstrap, logs
 from gatewatch.adapters.postgres.connection import Session
-from gatewatch.adapters.postgres.leases import Leases
 from gatewatch.adapters.postgres.log import PostgresLog
 from gatewatch.core.partitioning import partition_of
-from gatewatch.ports import LOGINS, StaleRoute, Unavailable
+from gatewatch.ports import LOGINS, BadData, Fenced, StaleRoute, Unavailable
+from gatewatch.services.partition import Partition
 from gatewatch.settings import Settings
 from gatewatch.worker import Detector, Notifier
 from tests.faults import scenario
@@ -106,19 +106,34 @@ def acknowledged(path: Path) -> int:
     return int(lines[-1]) + 1 if lines else 0
 
 
-def steal(config: Config, stop: threading.Event) -> None:
-    """Claim partitions by force from whoever works on them, so that their owners become zombies."""
-    session = Session(config.conninfo)
-    leases = Leases(session, LOGINS, config.settings.lease_timeout)
-    while not stop.wait(random.uniform(0.5, 2.5)):
-        try:
-            partitions, _, _ = leases.layout()
-            claim = leases.claim(random.randrange(partitions), force=True)
-            if claim is not None and random.random() < 0.7:
-                stop.wait(random.uniform(0.0, 0.5))
-                leases.release([claim])
-        except Unavailable:
-            session.close()
+class Thief:
+    """Claims partitions by force from whoever works on them, takes a batch of theirs, and is gone again.
+
+    So their owners are zombies for up to a beat: they go on with what they remember, which is no longer true.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._parts = bootstrap.processing(config.settings, config.conninfo)
+
+    def run(self, stop: threading.Event) -> None:
+        """Steal until told to stop."""
+        while not stop.wait(random.uniform(0.2, 1.0)):
+            try:
+                self._steal()
+            except (Unavailable, Fenced, BadData):
+                self._parts.reset()
+
+    def _steal(self) -> None:
+        leases, store, maker, *_ = self._parts
+        partitions, _, _ = leases.layout()
+        claim = leases.claim(random.randrange(partitions), force=True)
+        if claim is None:
+            return
+        partition = Partition(claim, store)
+        if found := store.read(claim, random.randrange(1, 100)):
+            store.commit(maker.make(partition, [partition], found))
+        if random.random() < 0.8:
+            leases.release([claim])
 
 
 def main(role: str, name: str, config: Config) -> None:
@@ -134,7 +149,7 @@ def main(role: str, name: str, config: Config) -> None:
         case "producer":
             Producer(config).run(stop)
         case "thief":
-            steal(config, stop)
+            Thief(config).run(stop)
         case _:
             raise SystemExit(f"no such role: {role}")
 
