@@ -163,7 +163,7 @@ def _user_anomalies(hits: Iterable[Anomaly], stored: Stored) -> list[str]:
 def anomaly_columns(stored: Stored) -> list[str]:
     """What stands beside an anomaly's body says the same."""
     found = []
-    for key, (a, columns) in stored.anomalies.items():
+    for key, (a, columns, _) in stored.anomalies.items():
         times = (a.slot, a.first_seen, a.last_seen)
         expected = (a.subject_kind, a.subject, a.detector, a.state, a.severity, a.score, a.version, *times)
         if columns != expected or key != (a.tenant_id, a.id):

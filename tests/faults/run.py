@@ -200,7 +200,7 @@ def _sizes(stored: Stored) -> Counter[str]:
             "source buckets": len(stored.buckets),
             "source buckets deleted": len(stored.deleted),
             "anomalies": len(stored.anomalies),
-            "findings withdrawn": sum(a.state == "withdrawn" for a, _ in stored.anomalies.values()),
+            "findings withdrawn": sum(a.state == "withdrawn" for a, *_ in stored.anomalies.values()),
             "messages in the outbox": len(stored.outbox),
         }
     )

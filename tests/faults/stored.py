@@ -66,10 +66,11 @@ class StoredUser(NamedTuple):
 
 
 class StoredAnomaly(NamedTuple):
-    """A row of `anomalies`: its body and what stands beside it."""
+    """A row of `anomalies`: its body, what stands beside it, and when (µs) it last changed."""
 
     body: Anomaly
     columns: Row
+    updated_at: int
 
 
 class Message(NamedTuple):
@@ -185,9 +186,9 @@ class Stored:
             (row[0], row[1], row[2], bytes(row[3]))
             for row in self._rows("SELECT tenant_id, attribute, chunk, counters FROM value_sketches")
         ]
-        times = ", ".join(_MICROS.format(name) for name in ("slot", "first_seen", "last_seen"))
+        times = ", ".join(_MICROS.format(name) for name in ("slot", "first_seen", "last_seen", "updated_at"))
         self.anomalies: dict[TenantKey, StoredAnomaly] = {
-            (row[0], row[1]): StoredAnomaly(anomalies.decode(row[2]), row[3:])
+            (row[0], row[1]): StoredAnomaly(anomalies.decode(row[2]), row[3:-1], row[-1])
             for row in self._rows(
                 "SELECT tenant_id, id, body::text, subject_kind, subject, detector, state, severity, score,"
                 f" version, {times} FROM anomalies"
