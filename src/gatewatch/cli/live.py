@@ -16,7 +16,9 @@ from gatewatch.cli.sparkline import sparkline
 from gatewatch.read_ports import Pulse, Totals
 from gatewatch.services.queries import AnomalyView, EventView
 
-#: From this width on, an anomaly takes one line; below, two.
+#: From this width on, an anomaly takes one line; below, two, so that its sentence can be read to the end.
+ONE_LINE = 160
+#: From this width on, an event says where from and why.
 WIDE = 120
 #: Below this height there is no room for events.
 LOW = 16
@@ -114,7 +116,7 @@ def _counts(found: Snapshot) -> Text:
 def _anomalies(found: Sequence[AnomalyView], width: int, room: int) -> RenderableType:
     if not found:
         return _padded([Text("  none yet", style="dim")], room)
-    if width >= WIDE:
+    if width >= ONE_LINE:
         return _wide(found[:room], room)
     lines: list[Text] = []
     for anomaly in found[: (room + 1) // 2]:

@@ -85,7 +85,7 @@ def drawn(found: Snapshot, width: int, height: int) -> list[str]:
     return capture.get().splitlines()
 
 
-@pytest.mark.parametrize("width", [40, 60, 80, 119, 120, 200])
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 160, 200])
 @pytest.mark.parametrize("height", [8, 12, 16, 24, 40, 70])
 @pytest.mark.parametrize("empty", [False, True])
 def test_it_fits(width: int, height: int, empty: bool) -> None:
