@@ -4,13 +4,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 import msgspec
 
 from benchmarks import machine, tables
 from benchmarks.figures import BenchmarkError, Figure, Report, compare
 from benchmarks.progress import Progress
-from benchmarks.scenarios import SCENARIOS, Bench
+from benchmarks.scenarios import PURE, SCENARIOS, Bench
 from benchmarks.scratch import Scratch
 
 VERSION = 1
@@ -61,12 +62,15 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _run(ids: Sequence[str], quick: bool) -> Report:
     progress = Progress()
     figures: list[Figure] = []
+    yardsticks = [machine.yardstick()]
     with Scratch(progress) as scratch:
         bench = Bench(scratch, progress, quick)
         for id in ids:
             progress.say(f"{id}: {(SCENARIOS[id].__doc__ or '').strip()}")
             figures += SCENARIOS[id](bench)
-        found = machine.describe(scratch.postgres, scratch.fsync)
+            if id in PURE:
+                yardsticks.append(machine.yardstick())
+        found = machine.describe(scratch.postgres, scratch.fsync, median(yardsticks))
     return Report(VERSION, quick, found, tuple(figures))
 
 

@@ -131,12 +131,18 @@ def _change(base: Figure, head: Figure, was: Machine, now: Machine) -> Change:
     factor = head.value / base.value if base.value else 1.0
     if head.kind == "time":
         factor *= was.yardstick / now.yardstick
-    return Change(head.id, head.unit, base.value, head.value, factor, _verdict(head.kind, factor))
+    scale = factor * base.value / head.value if head.value else 1.0
+    overlap = head.low * scale <= base.high and base.low <= head.high * scale
+    verdict = _verdict(head.kind, factor, overlap)
+    return Change(head.id, head.unit, base.value, head.value, factor, verdict)
 
 
-def _verdict(kind: Kind, factor: float) -> Verdict:
+def _verdict(kind: Kind, factor: float, overlap: bool) -> Verdict:
+    """Ranges that overlap say nothing: some run of the base was as good as some run of the head."""
     if kind == "rate":
         return "information"
+    if overlap:
+        return "same"
     gain = factor if kind == "ratio" else 1 / factor if factor else 1.0
     if abs(gain - 1) <= NOISE:
         return "same"

@@ -16,7 +16,7 @@ class _Sample(msgspec.Struct, array_like=True):
     counts: dict[str, int]
 
 
-def describe(postgres: str, fsync: str) -> Machine:
+def describe(postgres: str, fsync: str, yardstick: float) -> Machine:
     """The machine as it is now; `postgres` and `fsync` come from the server that was measured, "" without one."""
     return Machine(
         _cpu(),
@@ -25,7 +25,7 @@ def describe(postgres: str, fsync: str) -> Machine:
         postgres,
         fsync,
         os.getloadavg()[0],
-        yardstick(),
+        yardstick,
     )
 
 

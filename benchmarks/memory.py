@@ -29,7 +29,11 @@ def peaks(folder: Path, file: Path, geo: Path, events: int, progress: Progress) 
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
-    found = _watch(process, monotonic() + 60 + events / _LEAST_RATE, progress)
+    try:
+        found = _watch(process, monotonic() + 60 + events / _LEAST_RATE, progress)
+    finally:
+        process.terminate()
+        process.wait()
     said = process.stdout.read() if process.stdout is not None else ""
     _check(said, process.returncode, events)
     missing = ROLES.values() - found.keys()
@@ -43,8 +47,6 @@ def _watch(process: subprocess.Popen[str], until: float, progress: Progress) -> 
     began = monotonic()
     while process.poll() is None:
         if monotonic() > until:
-            process.terminate()
-            process.wait()
             raise BenchmarkError("the import did not end in time")
         _look(process.pid, found)
         progress.moved("importing, seconds", round(monotonic() - began), round(until - began))

@@ -176,3 +176,6 @@ SCENARIOS: dict[str, Callable[[Bench], list[Figure]]] = {
     "sizes": sizes,
     "import_memory": import_memory,
 }
+
+#: Those whose times are compared by the yardstick; it is taken right beside them.
+PURE = frozenset({"pure_step", "pure_review"})

@@ -32,7 +32,7 @@ def machine_line(machine: Machine) -> str:
 
 def closing(report: Report) -> list[str]:
     """The table that a run ends with."""
-    rows = [(f.id, number(f.value), f.unit, _range(f), standing(f)) for f in report.figures]
+    rows = [(f.id, number(f.value), f.unit, _range(f), _standing(report, f)) for f in report.figures]
     return [machine_line(report.machine), *_aligned([("figure", "median", "", "range", ""), *rows])]
 
 
@@ -40,6 +40,11 @@ def comparison(changes: Sequence[Change]) -> list[str]:
     """Base against head. The factor is freed of the machine where it can be; verdicts go by it."""
     rows = [(c.id, number(c.base), number(c.head), c.unit, f"{c.factor:.2f}", c.verdict) for c in changes]
     return _aligned([("figure", "base", "head", "", "factor", ""), *rows])
+
+
+def _standing(report: Report, found: Figure) -> str:
+    """A quick import is too small to say anything of the memory of a large one."""
+    return "" if report.quick and found.id.startswith("import_memory.") else standing(found)
 
 
 def _range(found: Figure) -> str:
@@ -61,7 +66,8 @@ def markdown(report: Report) -> str:
     """The same as a table of Markdown."""
     lines = ["| figure | median | unit | lowest … highest | |", "|---|--:|---|---|---|"]
     lines += [
-        f"| `{f.id}` | {number(f.value)} | {f.unit} | {_range(f)} | {standing(f)} |" for f in report.figures
+        f"| `{f.id}` | {number(f.value)} | {f.unit} | {_range(f)} | {_standing(report, f)} |"
+        for f in report.figures
     ]
     length = "a quick run" if report.quick else "a full run"
     return "\n".join([f"Measured in {length} on {machine_line(report.machine)}.", "", *lines])

@@ -217,6 +217,13 @@ class Batch(msgspec.Struct):
     delete_before: int | None = None
 
 
+class Deleted(NamedTuple):
+    """What a batch deleted beside what it stored: old buckets, and users whose failure windows ended."""
+
+    buckets: list[BucketKey]
+    users: list[TenantKey]
+
+
 class QueueRow(NamedTuple):
     """A source that waits for its review; `part` names whose share changed."""
 
@@ -229,7 +236,7 @@ class QueueRow(NamedTuple):
 
 class ReviewBatch(msgspec.Struct):
     """Everything one review transaction stores. `again` are sources to look at once more, each with the range and
-    when (µs) its last real change was seen.
+    when (µs) its last real change was seen; `degraded` names detectors that failed, once per slot.
     """
 
     claim: Claim
@@ -239,6 +246,7 @@ class ReviewBatch(msgspec.Struct):
     outgoing: list[Outgoing]
     doubts: list[tuple[str, str, str]]
     again: dict[SourceKey, tuple[Touch, int]]
+    degraded: list[str] = []
 
 
 class Success(NamedTuple):
@@ -308,8 +316,8 @@ class PartitionStore(Protocol):
         """(part, attribute, chunk, counters) of a tenant."""
         ...
 
-    def commit(self, batch: Batch) -> list[BucketKey]:
-        """Store the batch in one transaction under compare-and-swap; returns the keys of old buckets it deleted.
+    def commit(self, batch: Batch) -> Deleted:
+        """Store the batch in one transaction under compare-and-swap; returns what it deleted, to be forgotten.
         Raises `Fenced`, `Unavailable` or `BadData`; then nothing of it is stored.
         """
         ...

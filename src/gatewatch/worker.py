@@ -174,7 +174,7 @@ class Detector:
             self._halve(partition, len(found), found[0].offset, error)
             return
         partition.claim = msgspec.structs.replace(partition.claim, next_offset=batch.next_offset)
-        partition.sources.forget(deleted)
+        partition.forget(deleted)
         partition.shrink(len(self._owned))
         self._limits[part] = self._next_limit(len(found), limit, monotonic() - began)
         self._bad.pop(part, None)
@@ -226,6 +226,9 @@ class Detector:
         with metrics.REVIEW_SECONDS.time():
             batch = self._reviewer.make(partition, rows)
             self._store.commit_review(batch)
+        for detector, n in Counter(batch.degraded).items():
+            metrics.DEGRADED.labels(detector).inc(n)
+            self._log.error("a detector failed in a review", detector=detector, slots=n)
         _count_anomalies(batch.anomalies)
 
 

@@ -92,18 +92,32 @@ class Engine(msgspec.Struct, frozen=True):
         buckets: Buckets,
         explained: frozenset[int],
         policy: Policy,
+        failed: set[str] | None = None,
     ) -> list[Finding]:
-        """All findings on a source over every window position, whatever order its failures came in."""
+        """All findings on a source over every window position, whatever order its failures came in.
+
+        With `failed`, the id of a detector that raises is added there and the others go on; its findings are then
+        unknown, not none.
+        """
         found: list[Finding] = []
         for detector in self.sources:
             settings = getattr(policy, detector.id, None)
-            if subject[0] in detector.kinds and (settings is None or settings.enabled):
-                weight = 1.0 if settings is None else settings.weight
-                found += (
-                    f if weight == 1.0 else msgspec.structs.replace(f, strength=f.strength * weight)
-                    for f in detector.review(subject, buckets, explained, policy)
-                )
+            if subject[0] not in detector.kinds or (settings is not None and not settings.enabled):
+                continue
+            try:
+                findings = detector.review(subject, buckets, explained, policy)
+            except Exception:
+                if failed is None:
+                    raise
+                failed.add(detector.id)
+                continue
+            weight = 1.0 if settings is None else settings.weight
+            found += findings if weight == 1.0 else [_weighed(finding, weight) for finding in findings]
         return found
+
+
+def _weighed(finding: Finding, weight: float) -> Finding:
+    return msgspec.structs.replace(finding, strength=finding.strength * weight)
 
 
 def situate(

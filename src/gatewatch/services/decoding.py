@@ -6,8 +6,10 @@ from hashlib import sha256
 import msgspec
 
 from gatewatch.core import records
+from gatewatch.core.events import prefix_of
 from gatewatch.core.partitioning import partition_of
-from gatewatch.core.records import MAX_DEAD_LETTER, EventRecord, Record, RejectRecord
+from gatewatch.core.records import MAX_DEAD_LETTER, ControlRecord, EventRecord, Record, RejectRecord
+from gatewatch.core.times import DAY, MAX_TIME, MIN_TIME
 from gatewatch.ports import Claim, LogRecord
 
 #: Reads a foreign producer's JSON: (value, key, deterministic id, received µs) -> record.
@@ -18,6 +20,8 @@ UNDECODABLE = "undecodable"
 REFUSED = "refused"
 #: The tenant of a record whose own cannot be told.
 UNKNOWN_TENANT = "default"
+#: What is looked up around a time must be a time as well.
+MONTH = 31 * DAY
 
 
 def decode(found: LogRecord, claim: Claim, received: int, foreign: ReadForeign) -> Record:
@@ -26,9 +30,28 @@ def decode(found: LogRecord, claim: Claim, received: int, foreign: ReadForeign) 
     if found.value[:1] in (b"{", b"["):
         return foreign(found.value, found.key, id, received)
     try:
-        return records.decode(found.value)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        record = records.decode(found.value)
+        check(record)
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
         return undecodable(found, id, received, str(error))
+    return record
+
+
+def check(record: Record) -> None:
+    """Raise `ValueError` where a record holds what no edge lets through and nothing behind can compute with.
+
+    Our own edges never write such a record; one that did would otherwise end every detector that reads it.
+    """
+    times = [record.received]
+    if isinstance(record, EventRecord):
+        times.append(record.event.time)
+        prefix_of(record.event.ip)
+        if record.event.asn is not None and not 0 <= record.event.asn.number < 1 << 32:
+            raise ValueError("no AS number")
+    elif isinstance(record, ControlRecord):
+        times += [record.time, record.event_time]
+    if min(times) < MIN_TIME or max(times) > MAX_TIME - MONTH:
+        raise ValueError("a time out of range")
 
 
 def refusal(found: LogRecord, record: Record, claim: Claim) -> RejectRecord:

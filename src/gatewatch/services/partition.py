@@ -6,7 +6,16 @@ from gatewatch.core.context import NO_FREQUENCIES, QUIET, Context, SourceNumbers
 from gatewatch.core.events import LoginEvent, prefix_of
 from gatewatch.core.sources import BUCKET, NOTHING, Numbers, Share, add, as_numbers, numbers_at
 from gatewatch.core.times import DAY
-from gatewatch.ports import Claim, OpenFinding, PartitionStore, SourceKey, SourceView, TenantKey, UserState
+from gatewatch.ports import (
+    Claim,
+    Deleted,
+    OpenFinding,
+    PartitionStore,
+    SourceKey,
+    SourceView,
+    TenantKey,
+    UserState,
+)
 from gatewatch.services.frequencies import TenantFrequencies
 from gatewatch.services.source_cache import MAX_KNOWN, SourceCache
 
@@ -63,6 +72,12 @@ class Partition:
             rows |= {(tenant_id, *key): n for key, n in counts.items()}
             sketches |= {(tenant_id, *key): data for key, data in chunks.items()}
         return rows, sketches
+
+    def forget(self, deleted: Deleted) -> None:
+        """What the store has deleted is not known here any more either."""
+        self.sources.forget(deleted.buckets)
+        for key in deleted.users:
+            self.users.pop(key, None)
 
     def shrink(self, owned: int) -> None:
         """Keep memory bounded after a batch is stored, in a process that owns so many partitions: what was loaded

@@ -140,6 +140,7 @@ class _SourceReview:
     ) -> None:
         self.store, self.engine, self.clock = reviewer.store, reviewer.engine, reviewer.clock
         self.batch, self.key, self.tenant, self.view = batch, key, tenant, view
+        self.shares = shares
         self.buckets = sources.unite(shares.values())
 
     def run(self, slots: list[int], findings: list[Anomaly]) -> None:
@@ -148,25 +149,43 @@ class _SourceReview:
         for anomaly in findings:
             stored[anomaly.slot][anomaly.detector] = anomaly
         for slot in slots:
-            found = find(self.store, self.engine, self.tenant, self.key, self.buckets, slot)
+            failed: set[str] = set()
+            found = find(self.store, self.engine, self.tenant, self.key, self.buckets, slot, failed)
+            self.batch.degraded += failed
             if found or stored[slot]:
-                self._reconcile(slot, stored[slot], {f.detector: f for f in found})
+                self._reconcile(slot, stored[slot], {f.detector: f for f in found}, failed)
 
-    def _reconcile(self, slot: int, stored: Mapping[str, Anomaly], found: Mapping[str, Finding]) -> None:
+    def _reconcile(
+        self, slot: int, stored: Mapping[str, Anomaly], found: Mapping[str, Finding], failed: set[str]
+    ) -> None:
+        """What a detector that failed had found stays as it is."""
         tenant_id, policy = self.key[0], self.tenant.policy
         still_open: list[Anomaly] = []
+        if found and self._lost_some(slot):
+            # What is left of a slot can look like what the whole never was: nothing new is opened.
+            found = {id: f for id, f in found.items() if id in stored and stored[id].state == "open"}
         for detector in sorted(stored.keys() | found.keys()):
             new = anomalies.of_finding(tenant_id, found[detector], policy) if detector in found else None
-            merged = reconcile(stored.get(detector), new, self._support)
+            old = stored.get(detector)
+            merged = old if detector in failed else reconcile(old, new, self._support)
             if merged is None:
                 continue
-            if _changed(stored.get(detector), merged):
+            if _changed(old, merged):
                 merged = msgspec.structs.replace(merged, version=merged.version + 1)
                 self.batch.anomalies.append(merged)
                 self.batch.outgoing.append(announcement(merged))
             if merged.state == "open":
                 still_open.append(merged)
         self._show(slot, still_open)
+
+    def _lost_some(self, slot: int) -> bool:
+        """Whether a bucket of the slot's windows, which the view still shows, was deleted."""
+        first = slot // BUCKET
+        return any(
+            first <= index < first + 2 * _DAYS and index not in self.shares.get(part, ())
+            for part, share in self.view.shares.items()
+            for index in share.slices
+        )
 
     def _support(self, lo: int, hi: int) -> int:
         return sum(bucket.failures for index, bucket in self.buckets.items() if lo <= index <= hi)
@@ -216,7 +235,13 @@ class _SourceReview:
 
 
 def find(
-    store: PartitionStore, engine: Engine, tenant: Tenant, key: SourceKey, buckets: Buckets, slot: int
+    store: PartitionStore,
+    engine: Engine,
+    tenant: Tenant,
+    key: SourceKey,
+    buckets: Buckets,
+    slot: int,
+    failed: set[str] | None = None,
 ) -> list[Finding]:
     """All findings on a source in a slot. Who also got in from there explains a few failures of their own; only
     where there is something to explain are they read.
@@ -226,14 +251,14 @@ def find(
     if not within:
         return []
     subject, policy = key[1:], tenant.policy
-    candidates = [f for f in engine.review(subject, within, frozenset(), policy) if f.slot == slot]
+    candidates = [f for f in engine.review(subject, within, frozenset(), policy, failed) if f.slot == slot]
     if not candidates:
         return []
     users = store.succeeding_users(key, slot - policy.explained_before, slot + EXPLAINED_AFTER, MAX_SUCCESSES)
     if not users:
         return candidates
     explained = frozenset(keyed_hash(tenant.salt, user) for user in users)
-    return [f for f in engine.review(subject, within, explained, policy) if f.slot == slot]
+    return [f for f in engine.review(subject, within, explained, policy, failed) if f.slot == slot]
 
 
 def reconcile(

@@ -82,6 +82,15 @@ def test_base_against_head(kind: Kind, base: float, head: float, verdict: str) -
     assert change.verdict == verdict
 
 
+def test_ranges_that_overlap_say_nothing() -> None:
+    """Given medians far apart, when a run of one lies among the runs of the other, then it counts as the same."""
+    wide = Report(1, False, machine(), (figure("a.ratio", [0.2, 0.3, 0.5], "times", "ratio"),))
+    apart = Report(1, False, machine(), (figure("a.ratio", [0.6, 0.7, 0.8], "times", "ratio"),))
+    (close,) = compare(wide, report(0.45, "ratio", id="a.ratio"))
+    (far,) = compare(wide, apart)
+    assert (close.verdict, far.verdict) == ("same", "better")
+
+
 def test_a_time_is_freed_of_the_machine() -> None:
     """Given a machine half as fast, when a step takes twice as long there, then nothing changed."""
     (change,) = compare(report(20, "time", yardstick=1.0), report(40, "time", yardstick=2.0))

@@ -9,10 +9,11 @@ from gatewatch.core.context import EMPTY
 from gatewatch.core.detection import Situation
 from gatewatch.core.engine import Engine, StoredLogin, situate
 from gatewatch.core.events import Outcome
-from gatewatch.core.policy import DEFAULT, BruteForce, PasswordSpraying
+from gatewatch.core.policy import DEFAULT, BruteForce, PasswordSpraying, Policy
 from gatewatch.core.profiles import Profile
 from gatewatch.core.records import ControlRecord
-from gatewatch.core.signals import Signal
+from gatewatch.core.signals import Finding, Signal, Subject
+from gatewatch.core.sources import Buckets
 from gatewatch.core.times import DAY, HOUR, MINUTE
 from gatewatch.detectors import SOURCE_DETECTORS, default_engine
 from tests.builders import AWAY_IP, START, burst, daily, learn, login
@@ -148,3 +149,30 @@ def test_flagged_attack_does_not_teach() -> None:
     assert AWAY_IP not in profile.values[profiles.IP]
     profiles.apply(profile, engine.step(profile, login(START + 12 * DAY + HOUR), EMPTY, DEFAULT)[1])
     assert len(profile.held) == 3
+
+
+class Stumbling:
+    """A source detector with a mistake in it."""
+
+    id = "stumbling"
+    attack: tuple[str, ...] = ()
+    kinds = frozenset({"ip"})
+
+    def review(
+        self, subject: Subject, buckets: Buckets, explained: frozenset[int], policy: Policy
+    ) -> list[Finding]:
+        """Always raises."""
+        raise KeyError(subject, len(buckets), len(explained), policy.revision)
+
+
+def test_failing_source_detector_is_named() -> None:
+    """A source detector that fails is named, for its findings are unknown then; the others' findings are all there."""
+    engine = Engine((), sources=(Stumbling(), *SOURCE_DETECTORS.values()))
+    buckets = buckets_of((MIDNIGHT + i * MINUTE // 10, 1, False) for i in range(20))
+    failed: set[str] = set()
+    found = engine.review(ATTACKER, buckets, frozenset(), DEFAULT, failed)
+    assert failed == {"stumbling"}
+    assert found == default_engine().review(ATTACKER, buckets, frozenset(), DEFAULT)
+    assert found
+    with pytest.raises(KeyError):
+        engine.review(ATTACKER, buckets, frozenset(), DEFAULT)

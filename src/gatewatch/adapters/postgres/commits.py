@@ -3,11 +3,13 @@
 Every insert and upsert is sorted by key, so that two owners never wait for each other in a circle.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import msgspec
 import psycopg
+from psycopg.errors import CheckViolation
 
 from gatewatch.adapters.postgres.connection import Row, Session, translated
 from gatewatch.adapters.postgres.records import Cursor, columns, put, put_records
@@ -18,14 +20,15 @@ from gatewatch.core.partitioning import murmur2
 from gatewatch.core.times import DAY, to_datetime
 from gatewatch.ports import (
     Batch,
-    BucketKey,
     Claim,
+    Deleted,
     EventRow,
     Fenced,
     Outgoing,
     ReviewBatch,
     SourceKey,
     Touch,
+    Unavailable,
 )
 
 _SQL = {name: statement.encode() for name, statement in load("commit.sql").items()}
@@ -76,11 +79,11 @@ class Commits:
         self._staged_on: psycopg.Connection[Row] | None = None
         self._months: set[tuple[int, int]] = set()
 
-    def batch(self, batch: Batch) -> list[BucketKey]:
-        """Store a batch; returns the keys of the old buckets that were deleted."""
+    def batch(self, batch: Batch) -> Deleted:
+        """Store a batch; returns what was deleted."""
         self._prepare(batch)
         connection = self._session.connection
-        with translated(), connection.transaction(), connection.cursor() as cursor:
+        with translated(), self._months_made(), connection.transaction(), connection.cursor() as cursor:
             seq = self._swap(cursor, batch.claim, batch.next_offset, len(batch.outgoing))
             _put_events(cursor, batch)
             put_records(cursor, batch)
@@ -88,6 +91,17 @@ class Commits:
             _put_anomalies(cursor, batch.anomalies)
             _put_outbox(cursor, batch.claim, seq, batch.outgoing)
             return _delete_old(cursor, batch)
+
+    @contextmanager
+    def _months_made(self) -> Iterator[None]:
+        """A month that was dropped since we made it is made again: the batch is good, it only comes once more."""
+        try:
+            yield
+        except CheckViolation as error:
+            if error.diag.constraint_name is None:
+                self._months.clear()
+                raise Unavailable(str(error)) from error
+            raise
 
     def review(self, batch: ReviewBatch) -> None:
         """Store a review; the partition's offset stays where it is."""
@@ -295,16 +309,14 @@ def _put_outbox(cursor: Cursor, claim: Claim, seq: int, outgoing: list[Outgoing]
         put(cursor, "insert_outbox", found, part=claim.part, seq=seq)
 
 
-def _delete_old(cursor: Cursor, batch: Batch) -> list[BucketKey]:
+def _delete_old(cursor: Cursor, batch: Batch) -> Deleted:
     """Old buckets and users whose failure windows ended; only the partition's owner does this, inside a batch."""
     if batch.delete_before is None:
-        return []
-    part = batch.claim.part
-    rows = cursor.execute(
-        _SQL["delete_buckets"], {"part": part, "before": to_datetime(batch.delete_before)}
-    ).fetchall()
-    cursor.execute(_SQL["delete_expired_users"], {"part": part})
-    return [(row[0], row[1], row[2], row[3]) for row in rows]
+        return Deleted([], [])
+    old = {"part": batch.claim.part, "before": to_datetime(batch.delete_before)}
+    buckets = cursor.execute(_SQL["delete_buckets"], old).fetchall()
+    users = cursor.execute(_SQL["delete_expired_users"], {"part": batch.claim.part}).fetchall()
+    return Deleted([(row[0], row[1], row[2], row[3]) for row in buckets], [(row[0], row[1]) for row in users])
 
 
 def _settle_queue(cursor: Cursor, batch: ReviewBatch) -> None:

@@ -21,9 +21,9 @@ from gatewatch.core.times import to_datetime
 from gatewatch.ports import (
     LOGINS,
     Batch,
-    BucketKey,
     Claim,
     Clock,
+    Deleted,
     LogRecord,
     OpenFinding,
     QueueRow,
@@ -218,7 +218,7 @@ class PostgresStore:
         rows = self._session.rows(_SQL["queue"], {"part": claim.part, "limit": limit})
         return [QueueRow((row[0], row[1], row[2]), *row[3:]) for row in rows]
 
-    def commit(self, batch: Batch) -> list[BucketKey]:
+    def commit(self, batch: Batch) -> Deleted:
         """Store a batch (see `ports.PartitionStore.commit`)."""
         return self._commits.batch(batch)
 
