@@ -1,6 +1,6 @@
 """The picture of the README: the live view of a real demo, as SVG.
 
-    python -m scripts.picture [--seconds 45] [--out docs/images/demo.svg]
+python -m scripts.picture [--seconds 45] [--out docs/images/demo.svg]
 """
 
 import argparse
