@@ -48,11 +48,17 @@ Range = tuple[int, int]
 
 
 class PostgresStore:
-    """Reads and commits through one session. `lease` is how long a commit extends its partition's lease."""
+    """Reads through one session and commits through another (the same, where none is given).
 
-    def __init__(self, session: Session, clock: Clock, lease: timedelta) -> None:
+    With two, one batch can be made while another is stored; claims belong to the one that commits, for it is the one
+    that holds locks. `lease` is how long a commit extends its partition's lease.
+    """
+
+    def __init__(
+        self, session: Session, clock: Clock, lease: timedelta, committing: Session | None = None
+    ) -> None:
         self._session, self._clock = session, clock
-        self._commits = commits.Commits(session, lease)
+        self._commits = commits.Commits(committing or session, lease)
         self._policies: dict[tuple[str, int], Policy] = {}
 
     def backlog(self, claims: Collection[Claim]) -> set[int]:
