@@ -1,6 +1,6 @@
 """The picture of the README: the live view of a real demo, as SVG.
 
-    python -m scripts.picture [--seconds 45] [--out docs/images/demo.svg]
+python -m scripts.picture [--seconds 45] [--out docs/images/demo.svg]
 """
 
 import argparse
@@ -25,7 +25,7 @@ from gatewatch.read_ports import NotPrepared
 from gatewatch.services.queries import Queries
 from gatewatch.settings import Settings
 
-WIDTH, HEIGHT = 132, 30
+WIDTH, HEIGHT = 120, 32
 #: The longest that a demo may take to begin, in seconds.
 PATIENCE = 180.0
 #: Rich's export loads its font from a host of others; a picture in a repository must not.

@@ -133,7 +133,7 @@ def read_foreign(value: bytes, key: str, id: str, received: int) -> EventRecord 
 
 
 class Processing(NamedTuple):
-    """What a detector works with; `reset` closes its connection, the next use opens another."""
+    """What a detector works with; `reset` closes its connections, the next use opens others."""
 
     leases: Leases
     store: PostgresStore
@@ -143,16 +143,22 @@ class Processing(NamedTuple):
 
 
 def processing(settings: Settings, conninfo: str) -> Processing:
-    """Wire a detector to a database: one session for all it does."""
-    session, clock, engine = Session(conninfo), SystemClock(), extended_engine()
-    store = PostgresStore(session, clock, timedelta(seconds=settings.lease_timeout))
+    """Wire a detector to a database: one session reads, one claims and commits."""
+    reading, committing = Session(conninfo), Session(conninfo)
+    clock, engine = SystemClock(), extended_engine()
+    store = PostgresStore(reading, clock, timedelta(seconds=settings.lease_timeout), committing)
+
+    def reset() -> None:
+        reading.close()
+        committing.close()
+
     retention = settings.retention_days * DAY
     return Processing(
-        Leases(session, LOGINS, settings.lease_timeout),
+        Leases(committing, LOGINS, settings.lease_timeout),
         store,
         BatchMaker(store, engine, enrichment(settings), read_foreign, clock, retention),
         Reviewer(store, engine, clock, round(settings.review_quiet * 1e6)),
-        session.close,
+        reset,
     )
 
 

@@ -4,15 +4,17 @@ import gc
 import random
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Event
 from time import monotonic
+from typing import NamedTuple
 
 import msgspec
 
 from gatewatch import logs, metrics
 from gatewatch.bootstrap import Processing, Relaying
 from gatewatch.core.anomalies import Anomaly
-from gatewatch.ports import BadData, Batch, Clock, Fenced, Unavailable
+from gatewatch.ports import BadData, Batch, Clock, Deleted, Fenced, Unavailable
 from gatewatch.services.decoding import REFUSED, UNDECODABLE
 from gatewatch.services.partition import Partition
 from gatewatch.settings import Settings
@@ -37,8 +39,23 @@ MOST_BACKOFF = 2.0
 BREAKER_RECORDS = 1_000
 
 
+class Flight(NamedTuple):
+    """A batch whose transaction is under way in the committer's thread."""
+
+    partition: Partition
+    batch: Batch
+    records: int
+    limit: int
+    began: float
+    outcome: Future[Deleted]
+
+
 class Detector:
-    """Owns a share of the partitions and processes them in turn, reviewing between batches."""
+    """Owns a share of the partitions and processes them in turn, reviewing between batches.
+
+    While PostgreSQL stores one partition's batch, the next partition's is made: one thread works, one waits for the
+    transaction. Partitions share no state that is written, so neither sees the other.
+    """
 
     def __init__(self, settings: Settings, parts: Processing, stop: Event) -> None:
         self._membership, self._store, self._maker, self._reviewer, self._reset = parts
@@ -52,13 +69,15 @@ class Detector:
         self._next_beat = self._next_review = 0.0
         self._next_merge = monotonic() + settings.frequency_merge
         self._next_delete: dict[int, float] = {}
+        self._committer = ThreadPoolExecutor(1, "committer")
+        self._flight: Flight | None = None
         self._log = logs.get()
 
     def run(self) -> None:
         """Work until told to stop; then finish the batch, give the partitions back and leave."""
         gc.collect()
         gc.freeze()
-        gc.disable()  # profiles are long-lived containers: going through them again and again halves the throughput
+        gc.set_threshold(200_000, 20, 100)  # profiles are long-lived containers: look through them seldom
         failures = 0
         while not self._stop.is_set():
             try:
@@ -68,6 +87,7 @@ class Detector:
                 failures += 1
                 self._wait_for_database(failures, error)
         self._leave()
+        self._committer.shutdown()
 
     def _recovered(self, failures: int) -> int:
         if failures:
@@ -79,6 +99,9 @@ class Detector:
         if failures == 1:
             self._log.warning("waiting for the database", reason=str(error))
         metrics.REFUSED_BATCHES.labels("unavailable").inc()
+        if self._flight is not None:
+            wait([self._flight.outcome])  # whether it was stored, the next claim tells
+            self._flight = None
         self._owned.clear()
         self._next_beat = 0.0
         self._reset()
@@ -91,7 +114,7 @@ class Detector:
             self._beat()
             if part in self._owned and not self._stop.is_set():
                 self._guarded(part, self._batch)
-                gc.collect(0)  # the batch is gone by now; what little was cyclic in it goes here
+        self._land()
         if monotonic() >= self._next_review:
             self._next_review = monotonic() + REVIEW_EVERY
             for part in sorted(self._owned):
@@ -105,6 +128,7 @@ class Detector:
 
     def _beat(self) -> None:
         if monotonic() >= self._next_beat:
+            self._land()
             self._next_beat = monotonic() + BEAT
             self._balance()
 
@@ -156,27 +180,44 @@ class Detector:
     # Batches and reviews ---------------------------------------------------------------------------------------------
 
     def _batch(self, partition: Partition) -> None:
+        """Make a batch while the last one is stored, then see that one home and send this one off."""
         part, began = partition.claim.part, monotonic()
         limit = self._limits.get(part, self._pace.batch_size)
         with metrics.BATCH_SECONDS.labels("read").time():
             found = self._store.read(partition.claim, limit)
         if not found:
             return
-        batch: Batch | None = None
+        with metrics.BATCH_SECONDS.labels("make").time():
+            batch = self._maker.make(partition, self._owned.values(), found, self._bad.get(part))
+        batch.grain = max(1, round(self._pace.bucket_life * DELETE_SHARE * 1e6))
+        batch.delete_before = self._delete_before(part)
+        self._land()
+        outcome = self._committer.submit(self._commit, batch)
+        self._flight = Flight(partition, batch, len(found), limit, began, outcome)
+
+    def _commit(self, batch: Batch) -> Deleted:
+        with metrics.BATCH_SECONDS.labels("commit").time():
+            return self._store.commit(batch)
+
+    def _land(self) -> None:
+        """Wait for the batch that is being stored, if there is one, and draw the consequences."""
+        flight, self._flight = self._flight, None
+        if flight is None:
+            return
+        partition, batch, part = flight.partition, flight.batch, flight.partition.claim.part
         try:
-            with metrics.BATCH_SECONDS.labels("make").time():
-                batch = self._maker.make(partition, self._owned.values(), found, self._bad.get(part))
-            batch.grain = max(1, round(self._pace.bucket_life * DELETE_SHARE * 1e6))
-            batch.delete_before = self._delete_before(part)
-            with metrics.BATCH_SECONDS.labels("commit").time():
-                deleted = self._store.commit(batch)
+            deleted = flight.outcome.result()
         except BadData as error:
-            self._halve(partition, len(found), found[0].offset, error)
+            self._halve(partition, flight.records, batch.next_offset - 1, error)
+            return
+        except Fenced:
+            metrics.REFUSED_BATCHES.labels("fenced").inc()
+            self._lose(part)
             return
         partition.claim = msgspec.structs.replace(partition.claim, next_offset=batch.next_offset)
         partition.forget(deleted)
         partition.shrink(len(self._owned))
-        self._limits[part] = self._next_limit(len(found), limit, monotonic() - began)
+        self._limits[part] = self._next_limit(flight.records, flight.limit, monotonic() - flight.began)
         self._bad.pop(part, None)
         count(batch)
         self._break(batch)

@@ -25,10 +25,14 @@ BENIGN = {"85.245.107.41", "95.93.96.191", "127.0.0.1"}
 
 #: Everything that an import could change, without the wall clock.
 STATE = """
-SELECT 'events', count(*)::text, md5(string_agg(event_id || encode(digest, 'hex') || assessment::text, ',' ORDER BY event_id)) FROM login_events
-UNION ALL SELECT 'profiles', count(*)::text, md5(string_agg(user_key || encode(state, 'hex'), ',' ORDER BY user_key)) FROM profiles
+SELECT 'events', count(*)::text,
+    md5(string_agg(event_id || encode(digest, 'hex') || assessment::text, ',' ORDER BY event_id)) FROM login_events
+UNION ALL SELECT 'profiles', count(*)::text,
+    md5(string_agg(user_key || encode(state, 'hex'), ',' ORDER BY user_key)) FROM profiles
 UNION ALL SELECT 'anomalies', count(*)::text, md5(string_agg(body::text, ',' ORDER BY id)) FROM anomalies
-UNION ALL SELECT 'sources', count(*)::text, md5(string_agg(kind || value || bucket || encode(state, 'hex'), ',' ORDER BY kind, value, part, bucket)) FROM source_activity
+UNION ALL SELECT 'sources', count(*)::text,
+    md5(string_agg(kind || value || bucket || encode(state, 'hex'), ',' ORDER BY kind, value, part, bucket))
+    FROM source_activity
 UNION ALL SELECT 'conflicts', count(*)::text, '' FROM event_conflicts
 UNION ALL SELECT 'dead letters', count(*)::text, '' FROM dead_letters
 """

@@ -39,9 +39,16 @@ class Commands:
     def run(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         done = subprocess.run(
-            command(arguments), input=stdin, capture_output=True, env=self.environment, timeout=PATIENCE, check=False
+            command(arguments),
+            input=stdin,
+            capture_output=True,
+            env=self.environment,
+            timeout=PATIENCE,
+            check=False,
         )
-        return subprocess.CompletedProcess(arguments, done.returncode, done.stdout.decode(), done.stderr.decode())
+        return subprocess.CompletedProcess(
+            arguments, done.returncode, done.stdout.decode(), done.stderr.decode()
+        )
 
     def json(self, *arguments: str, stdin: bytes = b"") -> list[Any]:
         """Run a command that must succeed and return the JSON values it prints."""

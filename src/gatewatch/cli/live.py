@@ -16,7 +16,9 @@ from gatewatch.cli.sparkline import sparkline
 from gatewatch.read_ports import Pulse, Totals
 from gatewatch.services.queries import AnomalyView, EventView
 
-#: From this width on, an anomaly takes one line; below, two.
+#: From this width on, an anomaly takes one line; below, two, so that its sentence can be read to the end.
+ONE_LINE = 160
+#: From this width on, an event says where from and why.
 WIDE = 120
 #: Below this height there is no room for events.
 LOW = 16
@@ -43,7 +45,8 @@ def view(found: Snapshot, width: int, height: int) -> RenderableType:
     """The view in `width` columns and `height` lines."""
     header = [_title(found, width), _flow(found, width), _counts(found)]
     room = max(1, height - len(header) - 2)
-    events = _rows_of_events(room) if height >= LOW else 0
+    standing_out = _apart(found.events)
+    events = min(_rows_of_events(room), max(1, len(standing_out))) if height >= LOW else 0
     parts: list[RenderableType] = [
         *header,
         Rule("latest anomalies (medium and above)", style="dim", align="left"),
@@ -51,7 +54,7 @@ def view(found: Snapshot, width: int, height: int) -> RenderableType:
     parts.append(_anomalies(found.anomalies, width, room - (events + 1 if events else 0)))
     if events:
         parts.append(Rule("latest logins that stood out", style="dim", align="left"))
-        parts.append(_events(found.events, width, events))
+        parts.append(_events(standing_out, width, events))
     return Group(*parts)
 
 
@@ -114,10 +117,12 @@ def _counts(found: Snapshot) -> Text:
 def _anomalies(found: Sequence[AnomalyView], width: int, room: int) -> RenderableType:
     if not found:
         return _padded([Text("  none yet", style="dim")], room)
-    if width >= WIDE:
+    if width >= ONE_LINE:
         return _wide(found[:room], room)
     lines: list[Text] = []
-    for anomaly in found[: (room + 1) // 2]:
+    for anomaly in found[
+        : max(1, room // 2)
+    ]:  # never one without its sentence, but where there is one line only
         lines += _narrow(anomaly)
     return _padded(lines[:room], room)
 
@@ -155,7 +160,7 @@ def _events(found: Sequence[EventView], width: int, room: int) -> RenderableType
     for _ in range(4 if width < WIDE else 5):
         table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    for event in _apart(found)[:room]:
+    for event in found[:room]:
         place = ", ".join(part for part in (event.city, event.country) if part)
         table.add_row(
             Text(f" {event.time:%m-%d %H:%M:%S}"),

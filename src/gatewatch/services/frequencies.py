@@ -77,8 +77,9 @@ class TenantFrequencies:
             if not value:
                 continue
             if sketched:
-                self.sketches[name].add(value)
+                counters = self.sketches[name].counters
                 for i in counters_of(value):
+                    counters[i] += 1
                     self.dirty_chunks.add((name, i // CHUNK))
             else:
                 self._count_row((name, value))

@@ -17,7 +17,7 @@ from gatewatch.core.events import LoginEvent
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.profiles import LATENESS
 from gatewatch.core.sources import Buckets, Share, Slice
-from gatewatch.core.times import to_datetime
+from gatewatch.core.times import DAY, to_datetime
 from gatewatch.ports import (
     LOGINS,
     Batch,
@@ -48,11 +48,17 @@ Range = tuple[int, int]
 
 
 class PostgresStore:
-    """Reads and commits through one session. `lease` is how long a commit extends its partition's lease."""
+    """Reads through one session and commits through another (the same, where none is given).
 
-    def __init__(self, session: Session, clock: Clock, lease: timedelta) -> None:
+    With two, one batch can be made while another is stored; claims belong to the one that commits, for it is the one
+    that holds locks. `lease` is how long a commit extends its partition's lease.
+    """
+
+    def __init__(
+        self, session: Session, clock: Clock, lease: timedelta, committing: Session | None = None
+    ) -> None:
         self._session, self._clock = session, clock
-        self._commits = commits.Commits(session, lease)
+        self._commits = commits.Commits(committing or session, lease)
         self._policies: dict[tuple[str, int], Policy] = {}
 
     def backlog(self, claims: Collection[Claim]) -> set[int]:
@@ -97,15 +103,21 @@ class PostgresStore:
 
     def stored_events(self, keys: Mapping[TenantKey, int | None]) -> dict[TenantKey, bytes]:
         """Digests of stored events: in the time partition of each, and in those around arrival; None: in all."""
-        months: dict[datetime, list[TenantKey]] = {}
         now = to_datetime(self._clock.now())
-        around = {month_of(now), month_of(now - timedelta(microseconds=LATENESS))}
+        around = {
+            "around_since": month_of(now - timedelta(microseconds=LATENESS)),
+            "around_until": next_month(now),
+        }
+        days: dict[int, list[TenantKey]] = {}
         for key, time in keys.items():
-            for month in around | {month_of(to_datetime(time))} if time is not None else ():
-                months.setdefault(month, []).append(key)
+            if time is not None:
+                days.setdefault(time // DAY, []).append(key)
+        months: dict[datetime, list[TenantKey]] = {}
+        for day, wanted in days.items():
+            months.setdefault(month_of(to_datetime(day * DAY)), []).extend(wanted)
         found: dict[TenantKey, bytes] = {}
         for month, wanted in months.items():
-            span = {"since": month, "until": month_of(month + timedelta(days=31))}
+            span = around | {"since": month, "until": next_month(month)}
             found |= {key: row[0] for key, row in self._by_id("stored_events_between", wanted, span)}
         anywhere = [key for key, time in keys.items() if time is None]
         return found | {key: row[0] for key, row in self._by_id("stored_events", anywhere)}
@@ -230,6 +242,11 @@ class PostgresStore:
 def month_of(moment: datetime) -> datetime:
     """The first instant of a moment's month, UTC: the time partition it falls into."""
     return datetime(moment.year, moment.month, 1, tzinfo=UTC)
+
+
+def next_month(moment: datetime) -> datetime:
+    """The first instant after a moment's month."""
+    return month_of(month_of(moment) + timedelta(days=31))
 
 
 def _sources(keys: Iterable[SourceKey]) -> dict[str, Any]:
