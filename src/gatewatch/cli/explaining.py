@@ -15,7 +15,7 @@ from gatewatch.cli.rendering import cell, facts, pairs, score, shown
 from gatewatch.cli.rendering import moment as at
 from gatewatch.cli.state import state_of
 from gatewatch.core.context import Context, SourceNumbers
-from gatewatch.services.queries import AnomalyView, Explanation, Later, Reason
+from gatewatch.services.views import AnomalyView, Explanation, Later, Reason
 
 #: Characters of the bar that stands for a hundred points.
 BAR = 40

@@ -14,7 +14,7 @@ from rich.text import Text
 from gatewatch.cli.rendering import COLOURS, severity, shown
 from gatewatch.cli.sparkline import sparkline
 from gatewatch.read_ports import Pulse, Totals
-from gatewatch.services.queries import AnomalyView, EventView
+from gatewatch.services.views import AnomalyView, EventView
 
 #: From this width on, an anomaly takes one line; below, two, so that its sentence can be read to the end.
 ONE_LINE = 160

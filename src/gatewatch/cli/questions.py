@@ -18,7 +18,8 @@ from gatewatch.cli.rendering import moment as at
 from gatewatch.cli.state import state_of
 from gatewatch.core.events import user_key
 from gatewatch.read_ports import AnomalyFilter, EventFilter
-from gatewatch.services.queries import AnomalyView, EventView, of_source
+from gatewatch.services.queries import of_source
+from gatewatch.services.views import AnomalyView, EventView
 
 #: Digits of an anomaly's id that stand for it on a terminal, and how wide one must be to show an event's.
 SHORT_ID = 8

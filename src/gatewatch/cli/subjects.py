@@ -18,7 +18,8 @@ from gatewatch.cli.rendering import columns, grid, pairs, shown
 from gatewatch.cli.rendering import moment as at
 from gatewatch.cli.state import state_of
 from gatewatch.read_ports import Tried
-from gatewatch.services.queries import AnomalyView, SourceView, UserView, Usual, of_source
+from gatewatch.services.queries import of_source
+from gatewatch.services.views import AnomalyView, SourceView, UserView, Usual
 
 #: Values of an attribute, and rows of a list, that a page shows.
 SHOWN_VALUES = 4

@@ -22,7 +22,8 @@ from gatewatch.cli.rendering import COLOURS, shown
 from gatewatch.cli.state import state_of
 from gatewatch.ports import Unavailable
 from gatewatch.read_ports import AnomalyFilter, EventFilter, Totals
-from gatewatch.services.queries import AnomalyView, Queries
+from gatewatch.services.queries import Queries
+from gatewatch.services.views import AnomalyView
 
 #: Seconds between looks, the seconds that a rate is taken over, and how many rates are kept.
 LOOK = 0.5

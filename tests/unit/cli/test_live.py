@@ -12,7 +12,7 @@ from gatewatch.cli.live import Snapshot, view
 from gatewatch.cli.rendering import shown
 from gatewatch.cli.sparkline import sparkline
 from gatewatch.read_ports import Pulse, Totals
-from gatewatch.services.queries import AnomalyView, EventView
+from gatewatch.services.views import AnomalyView, EventView
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -1,0 +1,299 @@
+"""What people see, as values: anomalies, events, a user, a source, the reasons of a score.
+
+Everything here can be encoded as JSON as it stands; times are aware datetimes in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from gatewatch.core import counts, wording
+from gatewatch.core.context import Context
+from gatewatch.core.profiles import ATTRIBUTES, Profile
+from gatewatch.core.signals import Signal
+from gatewatch.core.sources import BUCKET, DAY_BUCKETS, HOUR_BUCKETS, Buckets
+from gatewatch.core.times import to_datetime
+from gatewatch.read_ports import StoredAnomaly, StoredEvent, StoredProfile, Tried
+from gatewatch.services.batches import RISK_HALF_LIFE
+
+
+class AnomalyView(msgspec.Struct, frozen=True):
+    """An anomaly as people see it, with its one sentence."""
+
+    id: str
+    detector: str
+    severity: str
+    score: int
+    state: str
+    subject_kind: str
+    subject: str
+    sentence: str
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+    event_id: str
+    attack: tuple[str, ...]
+    evidence: dict[str, Any]
+    version: int
+    opened_at: datetime
+    updated_at: datetime
+
+
+class EventView(msgspec.Struct, frozen=True):
+    """An event in a list. `why` is the strongest signal's sentence, "" without one."""
+
+    event_id: str
+    time: datetime
+    source: str
+    activity: str
+    outcome: str
+    reason: str
+    user: str
+    ip: str
+    country: str
+    city: str
+    asn: int
+    org: str
+    client: str
+    score: int
+    level: str
+    detectors: list[str]
+    why: str
+    late: bool
+
+
+class Usual(msgspec.Struct, frozen=True):
+    """A value a user logs in with and its decayed weight."""
+
+    value: str
+    weight: float
+
+
+class UserView(msgspec.Struct, frozen=True):
+    """What is known of a user. `usual` lists values by attribute, the weightiest first; `risk` is decayed at the
+    newest event; `held` are logins on probation or revoked. Without a profile (never got in) `known` is False.
+    """
+
+    user_key: str
+    known: bool
+    name: str
+    user_id: str
+    first_success: datetime | None
+    last_seen: datetime | None
+    successes: int
+    risk: float
+    usual: dict[str, list[Usual]]
+    held: list[dict[str, Any]]
+    anomalies: list[AnomalyView]
+    events: list[EventView]
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Ten minutes of a source's failures; `users` is an estimate above 256."""
+
+    start: datetime
+    failures: int
+    users: int
+
+
+class SourceView(msgspec.Struct, frozen=True):
+    """What a source did: failures up to its newest one, who was tried, and what was found."""
+
+    kind: str
+    value: str
+    first: datetime | None
+    last: datetime | None
+    failures: int
+    failures_10m: int
+    failures_1h: int
+    failures_1d: int
+    windows: list[Window]
+    tried: list[Tried]
+    anomalies: list[AnomalyView]
+    successes: list[EventView]
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """One signal: its points of the score, in words, and the values it was judged by."""
+
+    detector: str
+    code: str
+    points: int
+    strength: float
+    kind: str
+    attack: tuple[str, ...]
+    sentence: str
+    evidence: dict[str, Any]
+
+
+class Later(msgspec.Struct, frozen=True):
+    """What was said of the event afterwards."""
+
+    id: str
+    kind: str
+    verdict: str
+    finding: str
+    sentences: list[str]
+    processed_at: datetime
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """Why an event got its score: the reasons' points add up to it."""
+
+    event: EventView
+    received_at: datetime
+    stored_at: datetime
+    action: str
+    reasons: list[Reason]
+    notes: list[str]
+    degraded: list[str]
+    context: Context
+    policy: int
+    weight: int
+    held: bool
+    later: list[Later]
+    anomalies: list[AnomalyView]
+    original: dict[str, Any]
+
+
+def anomaly_view(stored: StoredAnomaly) -> AnomalyView:
+    """An anomaly with its sentence."""
+    found = stored.anomaly
+    return AnomalyView(
+        id=found.id,
+        detector=found.detector,
+        severity=found.severity,
+        score=found.score,
+        state=found.state,
+        subject_kind=found.subject_kind,
+        subject=found.subject,
+        sentence=wording.of_anomaly(found),
+        count=found.count,
+        first_seen=to_datetime(found.first_seen),
+        last_seen=to_datetime(found.last_seen),
+        event_id=found.event_id,
+        attack=found.attack,
+        evidence=found.evidence,
+        version=found.version,
+        opened_at=stored.opened_at,
+        updated_at=stored.updated_at,
+    )
+
+
+def event_view(stored: StoredEvent) -> EventView:
+    """An event as it stands in a list."""
+    event, assessment = stored.event, stored.assessment
+    geo, asn, ua = event.geo, event.asn, event.ua
+    return EventView(
+        event_id=event.event_id,
+        time=to_datetime(event.time),
+        source=event.source,
+        activity=event.activity,
+        outcome=event.outcome,
+        reason=event.reason_class or event.reason,
+        user=event.user.name or event.user.id,
+        ip=event.ip,
+        country=geo.country if geo else "",
+        city=geo.city if geo else "",
+        asn=asn.number if asn else 0,
+        org=asn.org if asn else "",
+        client=" on ".join(part for part in (ua.browser, ua.os) if part) if ua else "",
+        score=assessment.score,
+        level=assessment.level,
+        detectors=[signal.detector for signal in assessment.signals],
+        why=wording.reason_text(assessment.signals[0]) if assessment.signals else "",
+        late=stored.late,
+    )
+
+
+def reason_view(signal: Signal) -> Reason:
+    """A signal in words."""
+    return Reason(
+        signal.detector,
+        signal.code,
+        signal.contribution,
+        signal.strength,
+        signal.kind,
+        signal.attack,
+        wording.reason_text(signal),
+        signal.evidence,
+    )
+
+
+def user_view(
+    key: str, stored: StoredProfile | None, events: list[EventView], found: list[AnomalyView]
+) -> UserView:
+    """The page of a user."""
+    profile = stored.profile if stored is not None else Profile()
+    return UserView(
+        user_key=key,
+        known=profile.has_history,
+        name=stored.name if stored is not None else (events[0].user if events else key),
+        user_id=stored.user_id if stored is not None else "",
+        first_success=to_datetime(profile.first_success) if profile.first_success else None,
+        last_seen=stored.last_seen if stored is not None else (events[0].time if events else None),
+        successes=profile.successes,
+        risk=risk_at(stored.risk, profile.newest) if stored is not None else 0.0,
+        usual=usual_of(profile),
+        held=[{"time": to_datetime(h.time), "weight": h.weight, "revoked": h.revoked} for h in profile.held],
+        anomalies=found,
+        events=events,
+    )
+
+
+def risk_at(key: float, time: int) -> float:
+    """The decayed risk at a time of the sort key that is stored (see `services.batches.see`)."""
+    if key == float("-inf"):
+        return 0.0
+    return float(round(2.0 ** min(key - time / RISK_HALF_LIFE, 7.0), 1))
+
+
+def usual_of(profile: Profile) -> dict[str, list[Usual]]:
+    """What a user logs in with, as it weighs at the newest event."""
+    now = counts.bucket_of(profile.newest)
+    found: dict[str, list[Usual]] = {}
+    for name, values in zip(ATTRIBUTES, profile.values, strict=True):
+        weighed = [Usual(value, round(counts.read(held, now), 2)) for value, held in values.items()]
+        found[name] = sorted(weighed, key=lambda usual: (-usual.weight, usual.value))
+    return found
+
+
+def source_view(
+    subject: tuple[str, str],
+    buckets: Buckets,
+    tried: list[Tried],
+    found: list[AnomalyView],
+    successes: list[EventView],
+) -> SourceView:
+    """The page of a source."""
+    newest = max(buckets, default=0)
+    return SourceView(
+        kind=subject[0],
+        value=subject[1],
+        first=_moment(min, (bucket.first for bucket in buckets.values())),
+        last=_moment(max, (bucket.last for bucket in buckets.values())),
+        failures=sum(bucket.failures for bucket in buckets.values()),
+        failures_10m=_failures(buckets, newest, 1),
+        failures_1h=_failures(buckets, newest, HOUR_BUCKETS),
+        failures_1d=_failures(buckets, newest, DAY_BUCKETS),
+        windows=[
+            Window(to_datetime(index * BUCKET), bucket.failures, round(bucket.users.distinct()))
+            for index, bucket in sorted(buckets.items())
+        ],
+        tried=tried,
+        anomalies=found,
+        successes=successes,
+    )
+
+
+def _moment(choose: Callable[..., int], times: Iterable[int]) -> datetime | None:
+    found = list(times)
+    return to_datetime(choose(found)) if found else None
+
+
+def _failures(buckets: Buckets, newest: int, span: int) -> int:
+    return sum(bucket.failures for index, bucket in buckets.items() if newest - span < index <= newest)
