@@ -203,6 +203,7 @@ class Batch(msgspec.Struct):
     controls: list[ControlRow] = []
     dead: list[DeadLetter] = []
     conflicts: list[Conflict] = []
+    repeats: int = 0
     users: dict[TenantKey, UserState] = {}
     now: int = 0
     grain: int = MINUTE

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -53,7 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: Where Prometheus metrics are served (127.0.0.1); 0: nowhere.
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
     #: debug, info, warning or error.
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
     def data_path(self) -> Path:

@@ -14,7 +14,7 @@ import msgspec
 from gatewatch import logs, metrics
 from gatewatch.bootstrap import Processing, Relaying
 from gatewatch.core.anomalies import Anomaly
-from gatewatch.ports import BadData, Batch, Clock, Deleted, Fenced, Unavailable
+from gatewatch.ports import LOGINS, BadData, Batch, Clock, Deleted, Fenced, Unavailable
 from gatewatch.services.decoding import REFUSED, UNDECODABLE
 from gatewatch.services.partition import Partition
 from gatewatch.settings import Settings
@@ -287,6 +287,9 @@ def count(batch: Batch) -> None:
         metrics.DEGRADED.labels(part).inc(n)
     for reason, n in Counter(dead.reject.reason for dead in batch.dead).items():
         metrics.DEAD_LETTERS.labels(reason).inc(n)
+    metrics.REPEATS.labels("duplicate").inc(batch.repeats)
+    metrics.REPEATS.labels("conflict").inc(len(batch.conflicts))
+    metrics.REROUTED.inc(sum(message.topic == LOGINS for message in batch.outgoing))
     if batch.gap is not None:
         metrics.GAPS.inc()
         logs.get().error("a range of the log was lost", part=batch.claim.part, gap=batch.gap)
@@ -307,6 +310,7 @@ class Notifier:
         while not self._stop.is_set():
             try:
                 relayed = self._relay.turn()
+                metrics.RELAYED.inc(relayed)
                 if monotonic() >= next_upkeep:
                     next_upkeep = monotonic() + UPKEEP_EVERY
                     self._upkeep()

@@ -11,7 +11,7 @@ from gatewatch.core.anomalies import SLOT, Anomaly
 from gatewatch.core.engine import Engine
 from gatewatch.core.policy import DEFAULT
 from gatewatch.core.sources import BUCKET, Buckets
-from gatewatch.core.times import HOUR
+from gatewatch.core.times import HOUR, SECOND
 from gatewatch.ports import PartitionStore, SourceKey, Tenant
 from gatewatch.services.reviews import find
 from tests.faults import oracle
@@ -20,6 +20,8 @@ from tests.faults.stored import Stored, StoredEvent
 #: A finding's source, slot and detector.
 FindingKey = tuple[SourceKey, int, str]
 Findings = dict[FindingKey, Anomaly]
+#: How long a transaction may be under way before it is stored (µs): a stopped one is ended within this time.
+UNDER_WAY = 10 * SECOND
 #: A source and a slot.
 SlotKey = tuple[SourceKey, int]
 
@@ -93,7 +95,10 @@ def of_the_rest(stored: Stored, gone: dict[SlotKey, int]) -> set[FindingKey]:
 
 
 def too_late(stored: Stored, gone: dict[SlotKey, int]) -> Counter[SlotKey]:
-    """The failures that came when their source's slot had already lost a bucket: no review could count them."""
+    """The failures that came when their source's slot had already lost a bucket: no review could count them.
+
+    `stored_at` is when their transaction began; it may have been under way, or stopped, while the bucket went.
+    """
     found: Counter[SlotKey] = Counter()
     for row in stored.events:
         if row.event.is_attack_failure:
@@ -103,7 +108,7 @@ def too_late(stored: Stored, gone: dict[SlotKey, int]) -> Counter[SlotKey]:
                 found.update(
                     (key, s)
                     for s in (slot, slot - SLOT)
-                    if row.stored_at >= gone.get((key, s), row.stored_at + 1)
+                    if (key, s) in gone and row.stored_at >= gone[key, s] - UNDER_WAY
                 )
     return found
 

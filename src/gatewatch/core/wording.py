@@ -174,6 +174,7 @@ def _travel(case: _Case) -> str:
 _REASONS = {
     "known_egress": "an address the user often has explains",
     "organisation_egress": "an address many people here share explains",
+    "mobile_same_country": "a mobile carrier's gateway in the same country explains",
     "other_login_in_doubt": "the other login, itself in doubt, explains",
 }
 

@@ -14,6 +14,9 @@ from gatewatch.core.times import MINUTE
 #: Networks whose place says little about where a person is.
 MOVING = frozenset({"vpn", "hosting", "relay", "anycast", "satellite", "tor", "mobile"})
 
+#: Of these, the ones that nobody chooses in order to be elsewhere: a carrier's or a relay's place is its gateway's.
+CARRIED = frozenset({"relay", "anycast", "satellite", "mobile"})
+
 _STRENGTH = 0.8
 _SUPPRESSED = 0.04
 
@@ -35,11 +38,11 @@ class ImpossibleTravel:
     For the logins just before and just after the event, by event time: km = great circle minus both accuracy
     radii, h = |Δt| in fractional hours. Fires when km ≥ `distance_km` and km / h ≥ `speed_kmh`; the faster trip counts.
     strength = 0.8, halved by a known device (· 0.7 for the user's exact agent without an id), · 0.6 where either end is
-    a network whose place says little (VPN, hosting, relay, anycast, satellite, Tor, mobile) that is new to the user,
-    halved where the event's network (ASN) is the user's own. 0.04 with the reason in the evidence where an end is
-    explained: an address or prefix the user has trusted history on, a moving network that is the user's or the
-    organisation's habit, or a known device after a login that is itself in doubt. Missing coordinates are unknown,
-    never (0, 0).
+    a network whose place says little (VPN, hosting, relay, anycast, satellite, Tor, mobile) that is new to the user
+    (0.3 for a known device through a carrier or relay), halved where the event's network (ASN) is the user's own. 0.04
+    with the reason in the evidence where an end is explained: an address or prefix the user has trusted history on, a
+    moving network that is the user's or the organisation's habit, a mobile carrier's gateway in the same country, or a
+    known device after a login that is itself in doubt. Missing coordinates are unknown, never (0, 0).
 
     False positives: a first VPN without a known device. Source: Panther (900 km/h), Elastic (500 km), CrowdSec
     (1000 km in 3 h); tolerances after Panther PRs 780, 908, 1358 and FusionAuth 2955, 3014.
@@ -108,9 +111,18 @@ def _suppression(situation: Situation, other: Login) -> str:
             return "organisation_egress"
     if other.kind in MOVING and _is_habit(situation, other):
         return f"usual_{other.kind}"
+    if _at_home_on_mobile(situation, other):
+        return "mobile_same_country"
     if knows_device(situation) and any(held.ref == other.ref for held in situation.profile.held):
         return "other_login_in_doubt"
     return ""
+
+
+def _at_home_on_mobile(situation: Situation, other: Login) -> bool:
+    """Whether a carrier's gateway lies elsewhere in the same country: that says nothing about where the phone is."""
+    event = situation.event
+    mobile = other.kind == "mobile" or (event.asn is not None and event.asn.kind == "mobile")
+    return mobile and event.geo is not None and event.geo.country == other.country
 
 
 def _is_habit(situation: Situation, other: Login) -> bool:
@@ -123,7 +135,10 @@ def _is_habit(situation: Situation, other: Login) -> bool:
 def _strength(situation: Situation, other: Login) -> float:
     asn = situation.event.asn
     strength = _STRENGTH * device_doubt(situation)
-    if (asn is not None and asn.kind in MOVING) or other.kind in MOVING:
+    kinds = {other.kind, asn.kind if asn is not None else ""}
+    if kinds & CARRIED and knows_device(situation):
+        strength *= 0.3
+    elif kinds & MOVING:
         strength *= 0.6
     if settled(situation, ASN) >= KNOWN:
         strength *= 0.5

@@ -196,6 +196,7 @@ class _Work:
 
     def _repeat(self, record: EventRecord, digest: bytes) -> None:
         if digest == record.digest:
+            self.batch.repeats += 1
             self._tally(record).duplicates += 1
         else:
             self.batch.conflicts.append(Conflict(record))
@@ -260,6 +261,7 @@ class _Work:
     def _control(self, offset: int, control: ControlRecord) -> None:
         key = (control.tenant_id, control.id)
         if key in self.controls:
+            self.batch.repeats += 1
             self._tally(control).duplicates += 1
             return
         self.controls.add(key)

@@ -279,7 +279,8 @@ def _changed(stored: Anomaly | None, merged: Anomaly) -> bool:
 
 
 def _raise(stored: Anomaly, new: Anomaly | None) -> Anomaly:
-    if new is None or (new.score, new.support) <= (stored.score, stored.support):
+    # What is left can score higher than the whole and hold less: it replaces a finding only where it is nowhere lower.
+    if new is None or new.score < stored.score or new.support < stored.support:
         return msgspec.structs.replace(stored, frozen=True)
     return msgspec.structs.replace(
         new, frozen=True, first_seen=min(stored.first_seen, new.first_seen), version=stored.version

@@ -97,9 +97,11 @@ def test_a_finding_that_lost_its_buckets_is_frozen(heart: Heart) -> None:
         opened.score,
         True,
     )
-    heart.take(*_attack(60, START + 7 * HOUR, step=SECOND))
+    heart.take(*_attack(20, START + 7 * HOUR, step=SECOND))
+    assert heart.anomalies("brute_force") == [frozen]  # scores higher and holds less
+    heart.take(*_attack(60, START + 8 * HOUR, step=SECOND))
     (raised,) = heart.anomalies("brute_force")
-    assert raised.score > frozen.score
+    assert (raised.score, raised.count) > (frozen.score, frozen.count)
     assert raised.first_seen == frozen.first_seen
 
 

@@ -474,7 +474,8 @@ BEGIN
     -- Growing a topic moves queued reviews of all tenants to their new owners, in a function of the owner's.
     EXECUTE format('CREATE POLICY owner ON review_queue TO %I USING (true) WITH CHECK (true)', current_user);
 END $$;
-GRANT SELECT ON topics, log_heads, log_segments, event_log, partitions, members, log_gaps, outbox_positions TO gatewatch_worker, gatewatch_app;
+GRANT SELECT ON topics, log_heads, log_segments, partitions, members, log_gaps, outbox_positions TO gatewatch_worker, gatewatch_app;
+GRANT SELECT ON event_log TO gatewatch_worker;  -- it holds all tenants' records: not for the app
 GRANT INSERT, UPDATE, DELETE ON partitions, members, log_gaps, outbox_positions TO gatewatch_worker;
 REVOKE ALL ON FUNCTION create_topic, create_segment, log_append, log_roll, log_drop, grow_topic, create_event_partition, drop_event_partitions FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION create_topic, log_append, log_roll, log_drop, grow_topic, create_event_partition, drop_event_partitions TO gatewatch_worker;
