@@ -115,10 +115,13 @@ class OpenFinding(msgspec.Struct, array_like=True, frozen=True):
 
 
 class SourceView(msgspec.Struct):
-    """A source over all partitions, each one's share apart, and the findings open on it."""
+    """A source over all partitions, each one's share apart, the findings open on it, and the days (since 1970) of
+    which buckets were deleted.
+    """
 
     shares: dict[int, Share]
     findings: tuple[OpenFinding, ...] = ()
+    lost: frozenset[int] = frozenset()
 
 
 class Tenant(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from gatewatch.core.records import ControlRecord
 from gatewatch.core.signals import Finding
 from gatewatch.core.sketches import keyed_hash
 from gatewatch.core.sources import BUCKET, DAY_BUCKETS, Buckets, Share
-from gatewatch.core.times import HOUR
+from gatewatch.core.times import DAY, HOUR
 from gatewatch.ports import (
     LOGINS,
     Clock,
@@ -37,6 +37,8 @@ from gatewatch.services.partition import EXPLAINED_AFTER, Partition
 #: The queue's parts that are no partition: "look again later" and "a policy changed".
 AGAIN = -1
 POLICY = -2
+#: The kinds of sources whose logins can be looked up.
+LOCATED = frozenset({"ip", "prefix"})
 #: Slices a view keeps behind its newest bucket.
 VIEW_SPAN = 2 * DAY_BUCKETS
 #: The most open findings a view names.
@@ -140,7 +142,6 @@ class _SourceReview:
     ) -> None:
         self.store, self.engine, self.clock = reviewer.store, reviewer.engine, reviewer.clock
         self.batch, self.key, self.tenant, self.view = batch, key, tenant, view
-        self.shares = shares
         self.buckets = sources.unite(shares.values())
 
     def run(self, slots: list[int], findings: list[Anomaly]) -> None:
@@ -179,13 +180,9 @@ class _SourceReview:
         self._show(slot, still_open)
 
     def _lost_some(self, slot: int) -> bool:
-        """Whether a bucket of the slot's windows, which the view still shows, was deleted."""
-        first = slot // BUCKET
-        return any(
-            first <= index < first + 2 * _DAYS and index not in self.shares.get(part, ())
-            for part, share in self.view.shares.items()
-            for index in share.slices
-        )
+        """Whether buckets of the slot's windows were deleted: they lie in its day and the next."""
+        day = slot // DAY
+        return day in self.view.lost or day + 1 in self.view.lost
 
     def _support(self, lo: int, hi: int) -> int:
         return sum(bucket.failures for index, bucket in self.buckets.items() if lo <= index <= hi)
@@ -200,6 +197,8 @@ class _SourceReview:
             self._doubt(anomaly, finding)
 
     def _doubt(self, anomaly: Anomaly, finding: OpenFinding) -> None:
+        if self.key[1] not in LOCATED:
+            return
         successes = self.store.successes(self.key, finding.first, finding.until, MAX_SUCCESSES)
         fresh = [s for s in successes if not s.user_key.startswith("@ip:")]
         if not fresh:
@@ -252,8 +251,8 @@ def find(
         return []
     subject, policy = key[1:], tenant.policy
     candidates = [f for f in engine.review(subject, within, frozenset(), policy, failed) if f.slot == slot]
-    if not candidates:
-        return []
+    if not candidates or key[1] not in LOCATED:
+        return candidates
     users = store.succeeding_users(key, slot - policy.explained_before, slot + EXPLAINED_AFTER, MAX_SUCCESSES)
     if not users:
         return candidates

@@ -68,14 +68,14 @@ def test_late_tries_withdraw_a_finding(heart: Heart) -> None:
     assert [v for id, v in heart.announced() if id == opened.id] == list(range(1, closed.version + 1))
 
 
-def _forget_buckets(heart: Heart) -> None:
-    """Store an empty-handed batch that deletes all old buckets of its partition, on every partition."""
+def _forget_buckets(heart: Heart, before: int | None = None) -> None:
+    """Store an empty-handed batch that deletes the old buckets of its partition (all of them), on every partition."""
     for part in list(heart.owned):
         name = next(f"quiet{i}" for i in range(99) if _part(f"quiet{i}") == part)
         heart.send(login(START - DAY, user=name))
         batch = heart.make(part)
         assert batch is not None
-        batch.delete_before = heart.clock.time + DAY
+        batch.delete_before = heart.clock.time + DAY if before is None else before
         heart.commit(batch)
 
 
@@ -211,8 +211,10 @@ def test_what_is_left_of_a_slot_opens_nothing_new(heart: Heart) -> None:
     heart.take(*_attack(14, step=MINUTE + 20 * SECOND))
     assert heart.anomalies() == []
     heart.session.run(
-        "DELETE FROM source_activity WHERE bucket = (SELECT min(bucket) FROM source_activity)", {}
+        "UPDATE source_activity SET written_at = '2000-01-01' WHERE bucket = (SELECT min(bucket) FROM source_activity)",
+        {},
     )
+    _forget_buckets(heart, before=START - 30 * DAY)
     _stricter(heart, 5)
     heart.settle()
     assert heart.anomalies() == []

@@ -26,6 +26,7 @@ class PostgresPolicies:
         """Store the next revision and queue the sources that are alive, in one transaction."""
         with translated(), self._session.connection.transaction():
             self._run("lock")
+            self._run("hold_topic", topic=LOGINS)
             self._run("create_tenant")
             ((revision,),) = self._run("next_revision").fetchall()
             stored = msgspec.structs.replace(policy, revision=revision)

@@ -166,7 +166,9 @@ class PostgresStore:
         """The views of sources that have one."""
         return {
             (row[0], row[1], row[2]): SourceView(
-                {part: Share(slices) for part, slices in _shares(row[3]).items()}, _findings(row[4])
+                {part: Share(slices) for part, slices in _shares(row[3]).items()},
+                _findings(row[4]),
+                frozenset(row[5]),
             )
             for row in self._session.rows(_SQL["views"], _sources(keys))
         }

@@ -362,6 +362,7 @@ CREATE TABLE source_view (
     shares     bytea NOT NULL,
     findings   bytea NOT NULL,
     attacked   boolean NOT NULL,  -- whether findings are open
+    lost       bigint[] NOT NULL DEFAULT '{}',  -- the days (since 1970) of which buckets were deleted, the newest 64
     written_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, kind, value)
 ) WITH (fillfactor = 70);
@@ -475,6 +476,7 @@ BEGIN
     EXECUTE format('CREATE POLICY owner ON review_queue TO %I USING (true) WITH CHECK (true)', current_user);
 END $$;
 GRANT SELECT ON topics, log_heads, log_segments, partitions, members, log_gaps, outbox_positions TO gatewatch_worker, gatewatch_app;
+GRANT UPDATE (rolled_at) ON topics TO gatewatch_worker;  -- whoever queues reviews holds off a growth (FOR SHARE)
 GRANT SELECT ON event_log TO gatewatch_worker;  -- it holds all tenants' records: not for the app
 GRANT INSERT, UPDATE, DELETE ON partitions, members, log_gaps, outbox_positions TO gatewatch_worker;
 REVOKE ALL ON FUNCTION create_topic, create_segment, log_append, log_roll, log_drop, grow_topic, create_event_partition, drop_event_partitions FROM PUBLIC;

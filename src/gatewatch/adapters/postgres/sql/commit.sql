@@ -54,12 +54,22 @@ SELECT tenant_id, kind, value, %(part)s, bucket, state, %(written)s FROM staged_
 ON CONFLICT (tenant_id, kind, value, part, bucket) DO UPDATE SET state = excluded.state, written_at = excluded.written_at
 
 -- name: delete_buckets
-DELETE FROM source_activity WHERE ctid = ANY (ARRAY(
-    SELECT s.ctid FROM source_activity s
-    WHERE s.part = %(part)s AND s.written_at < %(before)s
-      AND NOT EXISTS (SELECT FROM review_queue q WHERE (q.tenant_id, q.kind, q.value) = (s.tenant_id, s.kind, s.value))
-    LIMIT 5000))
-RETURNING tenant_id, kind, value, bucket
+-- The source's view remembers which days lost something: what is left of a day can look like what the whole never was.
+WITH gone AS (
+    DELETE FROM source_activity WHERE ctid = ANY (ARRAY(
+        SELECT s.ctid FROM source_activity s
+        WHERE s.part = %(part)s AND s.written_at < %(before)s
+          AND NOT EXISTS (SELECT FROM review_queue q WHERE (q.tenant_id, q.kind, q.value) = (s.tenant_id, s.kind, s.value))
+        LIMIT 5000))
+    RETURNING tenant_id, kind, value, bucket
+), days AS (
+    SELECT tenant_id, kind, value, array_agg(DISTINCT bucket / 144) AS lost FROM gone GROUP BY tenant_id, kind, value
+), remembered AS (
+    UPDATE source_view v
+    SET lost = ARRAY(SELECT DISTINCT day FROM unnest(v.lost || days.lost) AS day ORDER BY day DESC LIMIT 64)
+    FROM days WHERE (v.tenant_id, v.kind, v.value) = (days.tenant_id, days.kind, days.value)
+)
+SELECT tenant_id, kind, value, bucket FROM gone
 
 -- name: delete_expired_users
 DELETE FROM profiles WHERE part = %(part)s AND NOT has_history AND expires_at < now()

@@ -2,6 +2,10 @@
 -- One revision after the other; the tenant may be new.
 SELECT pg_advisory_xact_lock(hashtextextended('gatewatch policy ' || %(tenant)s, 0))
 
+-- name: hold_topic
+-- A growth beside this waits, so that every review is queued at its source's owner.
+SELECT FROM topics WHERE topic = %(topic)s FOR SHARE
+
 -- name: next_revision
 SELECT coalesce(max(revision), 0) + 1 FROM policies WHERE tenant_id = %(tenant)s
 

@@ -56,7 +56,7 @@ JOIN source_activity s USING (tenant_id, kind, value)
 WHERE s.bucket BETWEEN k.lo AND k.hi
 
 -- name: views
-SELECT v.tenant_id, v.kind, v.value, v.shares, v.findings
+SELECT v.tenant_id, v.kind, v.value, v.shares, v.findings, v.lost
 FROM unnest(%(tenants)b::text[], %(kinds)b::text[], %(values)b::text[]) AS k (tenant_id, kind, value)
 JOIN source_view v USING (tenant_id, kind, value)
 
