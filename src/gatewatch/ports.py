@@ -94,13 +94,17 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class UserState(msgspec.Struct):
-    """A user's row: the profile and what stands beside it in plain columns. Mutable; owned by one partition."""
+    """A user's row: the profile and what stands beside it in plain columns. Mutable; owned by one partition.
+
+    `packed` holds the profile's bytes once they were stored.
+    """
 
     profile: Profile
     name: str = ""
     user_id: str = ""
     last_seen: int = 0
     risk: float = float("-inf")
+    packed: bytes = b""
 
 
 class OpenFinding(msgspec.Struct, array_like=True, frozen=True):

@@ -215,6 +215,7 @@ class Detector:
             self._lose(part)
             return
         partition.claim = msgspec.structs.replace(partition.claim, next_offset=batch.next_offset)
+        partition.rest(batch)
         partition.forget(deleted)
         partition.shrink(len(self._owned))
         self._limits[part] = self._next_limit(flight.records, flight.limit, monotonic() - flight.began)

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
+from gatewatch.core import profiles
 from gatewatch.core.context import NO_FREQUENCIES, QUIET, Context, SourceNumbers
 from gatewatch.core.events import LoginEvent, prefix_of
 from gatewatch.core.sources import BUCKET, NOTHING, Numbers, Share, add, as_numbers, numbers_at
 from gatewatch.core.times import DAY
 from gatewatch.ports import (
+    Batch,
     Claim,
     Deleted,
     OpenFinding,
@@ -19,9 +21,9 @@ from gatewatch.ports import (
 from gatewatch.services.frequencies import TenantFrequencies
 from gatewatch.services.source_cache import MAX_KNOWN, SourceCache
 
-#: The most users whose state stays in memory between batches, and the most sources with their buckets, per process
-#: (a profile takes about 6 kB in memory, a source 3 kB).
-MAX_USERS = 32_000
+#: The most users whose state stays in memory between batches, as bytes, and the most sources with their buckets, per
+#: process (a user takes about 1 kB, a source 3 kB).
+MAX_USERS = 160_000
 MAX_SOURCES = 24_000
 #: The most tenants whose frequencies stay in memory, per partition (about 0.4 MB each).
 MAX_TENANTS = 32
@@ -31,22 +33,34 @@ MAX_TENANTS = 32
 EXPLAINED_AFTER = 2 * DAY
 
 
+#: A user between batches: the profile's bytes, then name, id, last seen and risk as in `UserState`. As objects a
+#: profile takes ten times the memory, and the processor's caches hold it no better.
+Resting = tuple[bytes, str, str, int, float]
+
+
 class Partition:
-    """A claimed partition: where it stands and its caches."""
+    """A claimed partition: where it stands and its caches. `users` are those of the batch in hand."""
 
     def __init__(self, claim: Claim, store: PartitionStore) -> None:
         self.claim = claim
         self.users: dict[TenantKey, UserState | None] = {}
+        self._resting: dict[TenantKey, Resting | None] = {}
         self.sources = SourceCache(store.sources_known(claim.part, MAX_KNOWN))
         self._frequencies: dict[str, TenantFrequencies] = {}
 
     def load_users(self, keys: Collection[TenantKey], store: PartitionStore) -> None:
-        """Have the state of these users in memory; None stands for a user without a row."""
-        missing = [key for key in keys if key not in self.users]
-        if missing:
-            found = store.users(missing)
-            for key in missing:
-                self.users[key] = found.get(key)
+        """Have the state of these users at hand, and of no others; None stands for a user without a row."""
+        missing = [key for key in keys if key not in self._resting]
+        found = store.users(missing) if missing else {}
+        self.users = {
+            key: _awake(self._resting[key]) if key in self._resting else found.get(key) for key in keys
+        }
+
+    def rest(self, batch: Batch) -> None:
+        """Put the users of a stored batch to rest."""
+        for key, state in batch.users.items():
+            self._resting[key] = (state.packed, state.name, state.user_id, state.last_seen, state.risk)
+        self.users = {}
 
     def frequencies(self, tenant_id: str, store: PartitionStore) -> TenantFrequencies:
         """The tenant's counts, loaded when first asked for."""
@@ -77,17 +91,21 @@ class Partition:
         """What the store has deleted is not known here any more either."""
         self.sources.forget(deleted.buckets)
         for key in deleted.users:
-            self.users.pop(key, None)
+            self._resting.pop(key, None)
 
     def shrink(self, owned: int) -> None:
         """Keep memory bounded after a batch is stored, in a process that owns so many partitions: what was loaded
         longest ago goes first.
         """
-        for key in list(self.users)[: max(0, len(self.users) - MAX_USERS // owned)]:
-            del self.users[key]
+        for key in list(self._resting)[: max(0, len(self._resting) - MAX_USERS // owned)]:
+            del self._resting[key]
         for tenant_id in list(self._frequencies)[: max(0, len(self._frequencies) - MAX_TENANTS)]:
             del self._frequencies[tenant_id]
         self.sources.shrink(MAX_SOURCES // owned)
+
+
+def _awake(resting: Resting | None) -> UserState | None:
+    return UserState(profiles.decode(resting[0]), *resting[1:]) if resting is not None else None
 
 
 class Surroundings:

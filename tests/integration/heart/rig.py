@@ -113,6 +113,7 @@ class Heart:
         partition = self.owned[batch.claim.part]
         deleted = self.store.commit(batch)
         partition.claim = msgspec.structs.replace(partition.claim, next_offset=batch.next_offset)
+        partition.rest(batch)
         partition.forget(deleted)
         partition.shrink(len(self.owned))
 

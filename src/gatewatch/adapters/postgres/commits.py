@@ -29,6 +29,7 @@ from gatewatch.ports import (
     SourceKey,
     Touch,
     Unavailable,
+    UserState,
 )
 
 _SQL = {name: statement.encode() for name, statement in load("commit.sql").items()}
@@ -208,10 +209,15 @@ def _copy(
     cursor.execute(_SQL[f"upsert_{what}"], more)
 
 
+def _packed(user: UserState) -> bytes:
+    user.packed = profiles.encode(user.profile)
+    return user.packed
+
+
 def _put_state(cursor: Cursor, batch: Batch) -> None:
     part = batch.claim.part
     users = (
-        (*key, profiles.encode(u.profile), u.name, u.user_id, u.last_seen, u.risk, u.profile.has_history)
+        (*key, _packed(u), u.name, u.user_id, u.last_seen, u.risk, u.profile.has_history)
         for key, u in batch.users.items()
     )
     _copy(cursor, "profiles", _PROFILE_TYPES, users, part=part)
