@@ -99,6 +99,19 @@ def test_consumed_segments_are_dropped(heart: Heart) -> None:
     assert heart.count("log_gaps") == 0
 
 
+def test_two_notifiers_do_not_drop_the_same_segment(heart: Heart) -> None:
+    """While one drops segments another finds nothing to do, and afterwards they are gone for both."""
+    heart.send(*daily(5))
+    heart.work()
+    heart.rows("SELECT log_roll(%(topic)s)", topic=LOGINS)
+    with psycopg.connect(heart.conninfo) as one, psycopg.connect(heart.conninfo, autocommit=True) as other:
+        assert one.execute("SELECT log_drop(%s, '0')", (LOGINS,)).fetchone() == (1,)
+        assert other.execute("SELECT log_drop(%s, '0')", (LOGINS,)).fetchone() == (0,)
+        one.commit()
+        assert other.execute("SELECT log_drop(%s, '0')", (LOGINS,)).fetchone() == (0,)
+    assert heart.count("event_log") == 0
+
+
 def test_upkeep_closes_what_is_old(heart: Heart) -> None:
     """The notifier's upkeep closes a segment that is ten minutes old and drops it when it was read."""
     heart.take(*daily(3))

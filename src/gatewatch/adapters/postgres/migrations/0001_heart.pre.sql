@@ -157,13 +157,17 @@ BEGIN
     UPDATE topics SET segment = segment + 1, rolled_at = now() WHERE topic = p_topic;
 END $$;
 
--- Drops closed segments that every partition has been read past and that are older than `p_keep`; returns how many.
+-- Drops closed segments that every partition has been read past and that are older than `p_keep`; returns how many. Of
+-- several notifiers one does it at a time, the others have nothing to do.
 CREATE FUNCTION log_drop(p_topic text, p_keep interval) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     v_segment bigint;
     v_dropped integer := 0;
 BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('gatewatch log drop ' || p_topic)) THEN
+        RETURN 0;
+    END IF;
     FOR v_segment IN
         SELECT s.segment FROM log_segments s
         WHERE s.topic = p_topic AND s.closed_at < now() - p_keep
