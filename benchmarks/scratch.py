@@ -85,6 +85,6 @@ class Scratch:
             self._server = EmbeddedPostgres(self.folder / "postgres", progress=self.progress.say)
             self._server.start()
             with psycopg.connect(self._server.superuser_conninfo, autocommit=True) as connection:
-                self.postgres = str(connection.execute("SHOW server_version").fetchone()[0])  # type: ignore[index]
-                self.fsync = str(connection.execute("SHOW fsync").fetchone()[0])  # type: ignore[index]
+                self.postgres = connection.info.parameter_status("server_version") or ""
+                ((self.fsync,),) = connection.execute("SHOW fsync").fetchall()
         return self._server

@@ -123,13 +123,13 @@ class Nemesis:
             if now > until:
                 return f"SIGSTOP of a {child.role}"
             child.resume()
-            time.sleep(self._rng.uniform(0.002, 0.02))
+            time.sleep(self._rng.uniform(0.002, 0.02))  # runs on for a random moment, to be caught elsewhere
 
     def _in_statement(self, child: Child, _: str) -> str:
         """Whether a stopped process is in a statement; a detector must be so for good, with its locks."""
         caught = self._is_busy(child)
         if caught and child.role == "detector":
-            time.sleep(0.03)
+            time.sleep(0.03)  # a statement that ends by itself meanwhile held nothing
             caught = self._is_busy(child)
         return "in mid-statement" if caught else ""
 

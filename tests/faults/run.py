@@ -112,7 +112,7 @@ def live(trial: Trial, system: System, chunks: int, say: Say) -> tuple[Counter[s
             hand.turn(time.monotonic() - began)
             changes.turn()
             children.tend()
-            time.sleep(TICK)
+            time.sleep(TICK)  # the beat of the faults, not a wait for anything
         say(f"faults are over after {time.monotonic() - began:.0f} s; catching up")
         children.all["thief"].role = "retired"
         children.all["thief"].kill()
@@ -159,7 +159,7 @@ def _catch_up(system: System, children: Children, say: Say) -> None:
         if time.monotonic() > told:
             told = time.monotonic() + 10.0
             say(f"  to read {left[0]:,}, to review {left[1]:,}, to relay {left[2]:,}")
-        time.sleep(0.2)
+        time.sleep(0.2)  # polls, with the deadline above
 
 
 def check(chunks: list[Chunk], superuser: str, conninfo: str, say: Say) -> Report:

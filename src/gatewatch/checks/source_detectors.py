@@ -78,6 +78,7 @@ def _check_review(
     hashes = sorted({hash for bucket in buckets.values() for hash in bucket.users.counts})
     for own in (frozenset[int](), frozenset(hashes[::2]), frozenset(hashes)):
         before = {index: sources.encode(bucket) for index, bucket in buckets.items()}
+        # mypy cannot infer a lambda with a default; the default binds this round's value.
         found = attempt(name, "a source", lambda own=own: detector.review(subject, buckets, own, policy))  # type: ignore[misc]
         after = {index: sources.encode(bucket) for index, bucket in buckets.items()}
         require(before == after, name, "changes the buckets it reviews")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from time import monotonic
 from types import TracebackType
 from typing import Protocol, Self
@@ -48,12 +49,12 @@ class Progress(Protocol):
         ...
 
 
-class _Said:
+class _Said(ABC):
     """What is the same with and without a terminal."""
 
+    @abstractmethod
     def say(self, message: str) -> None:
         """A line for people."""
-        raise NotImplementedError
 
     def waiting(self, reason: str) -> None:
         """The database is away."""
