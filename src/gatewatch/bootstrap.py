@@ -143,14 +143,14 @@ class Processing(NamedTuple):
 
 
 def processing(settings: Settings, conninfo: str) -> Processing:
-    """Wire a detector to a database: one session reads, one claims and commits."""
-    reading, committing = Session(conninfo), Session(conninfo)
+    """Wire a detector to a database: one session looks up, one claims and commits, one reads the log."""
+    looking, committing, log = Session(conninfo), Session(conninfo), Session(conninfo)
     clock, engine = SystemClock(), extended_engine()
-    store = PostgresStore(reading, clock, timedelta(seconds=settings.lease_timeout), committing)
+    store = PostgresStore(looking, clock, timedelta(seconds=settings.lease_timeout), committing, log)
 
     def reset() -> None:
-        reading.close()
-        committing.close()
+        for session in (looking, committing, log):
+            session.close()
 
     retention = settings.retention_days * DAY
     return Processing(

@@ -3,25 +3,28 @@
 import gc
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from threading import Event
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from gatewatch import logs, metrics
 from gatewatch.bootstrap import Processing, Relaying
 from gatewatch.core.anomalies import Anomaly
-from gatewatch.ports import LOGINS, BadData, Batch, Clock, Deleted, Fenced, Unavailable
+from gatewatch.ports import LOGINS, BadData, Batch, Claim, Clock, Deleted, Fenced, LogRecord, Unavailable
 from gatewatch.services.decoding import REFUSED, UNDECODABLE
 from gatewatch.services.partition import Partition
 from gatewatch.settings import Settings
 
-#: How often a detector beats, renews and balances, and how often it reviews, in seconds.
+#: How often a detector beats, renews and balances, and how often it reviews, in seconds; under load less often: of its
+#: time it reviews this share at most.
 BEAT = 1.0
 REVIEW_EVERY = 0.5
+REVIEW_SHARE = 0.1
 #: How long a batch should take at most, in seconds.
 BATCH_SECONDS = 1.0
 #: How long it waits when there is nothing to read, in seconds.
@@ -40,21 +43,31 @@ BREAKER_RECORDS = 1_000
 
 
 class Flight(NamedTuple):
-    """A batch whose transaction is under way in the committer's thread."""
+    """A batch whose transaction is under way in the committer's thread. `seconds` is what making it took."""
 
     partition: Partition
     batch: Batch
     records: int
     limit: int
-    began: float
-    outcome: Future[Deleted]
+    seconds: float
+    outcome: Future[tuple[Deleted, float]]
+
+
+class Ahead(NamedTuple):
+    """Records that are read, in the reader's thread, before their turn."""
+
+    claim: Claim
+    limit: int
+    outcome: Future[list[LogRecord]]
 
 
 class Detector:
     """Owns a share of the partitions and processes them in turn, reviewing between batches.
 
-    While PostgreSQL stores one partition's batch, the next partition's is made: one thread works, one waits for the
-    transaction. Partitions share no state that is written, so neither sees the other.
+    While PostgreSQL stores one partition's batch and reads the next one's records, a third's batch is made: one thread
+    works, two wait. Partitions share no state that is written, so none sees the other. What is done now and then
+    (beats, reviews) uses the session that commits; it has its place after a batch was made, when the last one has
+    landed and this one has not left: so the thread that works never waits for a transaction that has just begun.
     """
 
     def __init__(self, settings: Settings, parts: Processing, stop: Event) -> None:
@@ -66,11 +79,13 @@ class Detector:
         self._bad: dict[int, int] = {}
         self._streaks: dict[int, int] = {}
         self._stopped: set[int] = set()
-        self._next_beat = self._next_review = 0.0
+        self._next_beat = self._next_review = self._reviewed = 0.0
         self._next_merge = monotonic() + settings.frequency_merge
         self._next_delete: dict[int, float] = {}
         self._committer = ThreadPoolExecutor(1, "committer")
+        self._reader = ThreadPoolExecutor(1, "reader")
         self._flight: Flight | None = None
+        self._ahead: Ahead | None = None
         self._log = logs.get()
 
     def run(self) -> None:
@@ -87,6 +102,7 @@ class Detector:
                 failures += 1
                 self._wait_for_database(failures, error)
         self._leave()
+        self._reader.shutdown()
         self._committer.shutdown()
 
     def _recovered(self, failures: int) -> int:
@@ -99,38 +115,48 @@ class Detector:
         if failures == 1:
             self._log.warning("waiting for the database", reason=str(error))
         metrics.REFUSED_BATCHES.labels("unavailable").inc()
-        if self._flight is not None:
-            wait([self._flight.outcome])  # whether it was stored, the next claim tells
-            self._flight = None
+        under_way: list[Future[Any]] = [w.outcome for w in (self._flight, self._ahead) if w is not None]
+        wait(under_way)  # whether it was stored, the next claim tells
+        self._flight = self._ahead = None
         self._owned.clear()
         self._next_beat = 0.0
         self._reset()
         self._stop.wait(min(MOST_BACKOFF, 0.05 * 2**failures) * random.uniform(0.5, 1.0))
 
     def _turn(self) -> None:
-        self._beat()
-        waiting = self._store.backlog([p.claim for p in self._owned.values()])
-        for part in sorted(waiting):
-            self._beat()
+        if self._flight is None:
+            self._keep()
+        waiting = sorted(self._store.backlog([self._after_flight(p.claim) for p in self._owned.values()]))
+        for part, following in zip(waiting, [*waiting[1:], *waiting[:1]], strict=True):
             if part in self._owned and not self._stop.is_set():
-                self._guarded(part, self._batch)
-        self._land()
-        if monotonic() >= self._next_review:
-            self._next_review = monotonic() + REVIEW_EVERY
+                self._guarded(part, partial(self._batch, following=following))
+        if not waiting:
+            self._land()
+            self._next_review = min(self._next_review, self._reviewed + REVIEW_EVERY)
+            self._keep()
+            self._stop.wait(IDLE)
+
+    def _after_flight(self, claim: Claim) -> Claim:
+        """Where the partition will stand once the batch under way is stored."""
+        flight = self._flight
+        if flight is None or flight.batch.claim is not claim:
+            return claim
+        return msgspec.structs.replace(claim, next_offset=flight.batch.next_offset)
+
+    def _keep(self) -> None:
+        """Do what is due now and then. Nothing may be under way on the session that commits."""
+        if monotonic() >= self._next_beat:
+            self._next_beat = monotonic() + BEAT
+            self._balance()
+        if (began := monotonic()) >= self._next_review:
             for part in sorted(self._owned):
                 self._guarded(part, self._review)
+            self._reviewed = monotonic()
+            self._next_review = self._reviewed + max(REVIEW_EVERY, (self._reviewed - began) / REVIEW_SHARE)
         if monotonic() >= self._next_merge:
             self._next_merge = monotonic() + self._pace.frequency_merge
             for partition in self._owned.values():
                 partition.merge_frequencies(self._store)
-        if not waiting:
-            self._stop.wait(IDLE)
-
-    def _beat(self) -> None:
-        if monotonic() >= self._next_beat:
-            self._land()
-            self._next_beat = monotonic() + BEAT
-            self._balance()
 
     # Partitions ----------------------------------------------------------------------------------------------------
 
@@ -165,6 +191,7 @@ class Detector:
 
     def _leave(self) -> None:
         try:
+            self._land()
             self._membership.release([p.claim for p in self._owned.values()])
             self._membership.leave()
         except Unavailable as error:
@@ -179,25 +206,55 @@ class Detector:
 
     # Batches and reviews ---------------------------------------------------------------------------------------------
 
-    def _batch(self, partition: Partition) -> None:
-        """Make a batch while the last one is stored, then see that one home and send this one off."""
+    def _batch(self, partition: Partition, following: int) -> None:
+        """Make a batch while the last one is stored and the `following` partition's records are read; then see that
+        one home, do what is due, and send this one off.
+        """
+        if self._flight is not None and self._flight.partition is partition:
+            self._land()
         part, began = partition.claim.part, monotonic()
+        if self._owned.get(part) is not partition:
+            return
         limit = self._limits.get(part, self._pace.batch_size)
         with metrics.BATCH_SECONDS.labels("read").time():
-            found = self._store.read(partition.claim, limit)
+            found = self._read(partition.claim, limit)
+        self._read_ahead(following, partition, found)
         if not found:
             return
         with metrics.BATCH_SECONDS.labels("make").time():
             batch = self._maker.make(partition, self._owned.values(), found, self._bad.get(part))
+        seconds = monotonic() - began
         batch.grain = max(1, round(self._pace.bucket_life * DELETE_SHARE * 1e6))
         batch.delete_before = self._delete_before(part)
         self._land()
-        outcome = self._committer.submit(self._commit, batch)
-        self._flight = Flight(partition, batch, len(found), limit, began, outcome)
+        self._keep()
+        if self._owned.get(part) is partition:
+            outcome = self._committer.submit(self._commit, batch)
+            self._flight = Flight(partition, batch, len(found), limit, seconds, outcome)
 
-    def _commit(self, batch: Batch) -> Deleted:
+    def _read(self, claim: Claim, limit: int) -> list[LogRecord]:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            found = ahead.outcome.result()
+            if (ahead.claim, ahead.limit) == (claim, limit):
+                return found
+        return self._reader.submit(self._store.read, claim, limit).result()
+
+    def _read_ahead(self, part: int, partition: Partition, found: Sequence[LogRecord]) -> None:
+        """Read what comes next while this partition's batch is made."""
+        following = self._owned.get(part)
+        if following is None or (following is partition and not found):
+            return
+        claim = self._after_flight(following.claim)
+        if following is partition:
+            claim = msgspec.structs.replace(claim, next_offset=found[-1].offset + 1)
+        limit = self._limits.get(part, self._pace.batch_size)
+        self._ahead = Ahead(claim, limit, self._reader.submit(self._store.read, claim, limit))
+
+    def _commit(self, batch: Batch) -> tuple[Deleted, float]:
+        began = monotonic()
         with metrics.BATCH_SECONDS.labels("commit").time():
-            return self._store.commit(batch)
+            return self._store.commit(batch), monotonic() - began
 
     def _land(self) -> None:
         """Wait for the batch that is being stored, if there is one, and draw the consequences."""
@@ -206,7 +263,7 @@ class Detector:
             return
         partition, batch, part = flight.partition, flight.batch, flight.partition.claim.part
         try:
-            deleted = flight.outcome.result()
+            deleted, seconds = flight.outcome.result()
         except BadData as error:
             self._halve(partition, flight.records, batch.next_offset - 1, error)
             return
@@ -218,7 +275,7 @@ class Detector:
         partition.rest(batch)
         partition.forget(deleted)
         partition.shrink(len(self._owned))
-        self._limits[part] = self._next_limit(flight.records, flight.limit, monotonic() - flight.began)
+        self._limits[part] = self._next_limit(flight.records, flight.limit, flight.seconds + seconds)
         self._bad.pop(part, None)
         count(batch)
         self._break(batch)

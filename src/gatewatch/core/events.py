@@ -156,15 +156,18 @@ class LoginEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
         )
 
 
-@lru_cache(maxsize=65_536)
 def user_key(name: str, id: str, ip: str) -> str:
     """The key of a user within a tenant: the name trimmed and case-folded, else the id, else `@ip:<address>`."""
     return name.strip().casefold() or id.strip() or f"@ip:{ip}"
 
 
-@lru_cache(maxsize=65_536)
 def prefix_of(ip: str) -> str:
     """The network an address is judged with: its /24 (IPv4) or its /64 (IPv6, what one customer has)."""
     if ":" in ip:
-        return str(ip_network(f"{ip}/64", strict=False))
+        return _prefix_of_v6(ip)
     return f"{ip.rpartition('.')[0]}.0/24" if ip else ""
+
+
+@lru_cache(maxsize=16_384)
+def _prefix_of_v6(ip: str) -> str:
+    return str(ip_network(f"{ip}/64", strict=False))

@@ -14,7 +14,6 @@ K = 256
 _SPACE = 1 << 32
 
 
-@lru_cache(maxsize=65_536)
 def keyed_hash(key: bytes, value: str) -> int:
     """32 bits of keyed BLAKE2b: whoever reads a sketch cannot look up who is in it."""
     return int.from_bytes(blake2b(value.encode("utf-8"), digest_size=4, key=key).digest(), "big")
@@ -63,7 +62,7 @@ DEPTH = 2
 CHUNK = 64
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def counters_of(value: str) -> tuple[int, int]:
     """The counters of a value: one index per row, rows laid end to end."""
     digest = int.from_bytes(blake2b(value.encode("utf-8"), digest_size=8).digest(), "big")

@@ -48,16 +48,23 @@ Range = tuple[int, int]
 
 
 class PostgresStore:
-    """Reads through one session and commits through another (the same, where none is given).
+    """Looks up through one session, commits through another and reads the log through a third (the same, where none is
+    given).
 
-    With two, one batch can be made while another is stored; claims belong to the one that commits, for it is the one
-    that holds locks. `lease` is how long a commit extends its partition's lease.
+    With three, one batch can be made while another is stored and a third one's records are read; claims belong to the
+    one that commits, for it is the one that holds locks. `lease` is how long a commit extends its partition's lease.
     """
 
     def __init__(
-        self, session: Session, clock: Clock, lease: timedelta, committing: Session | None = None
+        self,
+        session: Session,
+        clock: Clock,
+        lease: timedelta,
+        committing: Session | None = None,
+        log: Session | None = None,
     ) -> None:
         self._session, self._clock = session, clock
+        self._log = log or session
         self._commits = commits.Commits(committing or session, lease)
         self._policies: dict[tuple[str, int], Policy] = {}
 
@@ -71,7 +78,7 @@ class PostgresStore:
     def read(self, claim: Claim, limit: int) -> list[LogRecord]:
         """The next records of a partition, at most `limit` and about `MAX_READ_BYTES`."""
         where = {"topic": claim.topic, "part": claim.part, "offset": claim.next_offset}
-        rows = self._session.rows(_SQL["read_log"], where | {"limit": limit, "bytes": MAX_READ_BYTES})
+        rows = self._log.rows(_SQL["read_log"], where | {"limit": limit, "bytes": MAX_READ_BYTES})
         return [LogRecord(*row) for row in rows]
 
     def tenants(self, ids: Collection[str]) -> dict[str, Tenant]:
