@@ -236,19 +236,19 @@ class Detector:
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             found = ahead.outcome.result()
-            if (ahead.claim, ahead.limit) == (claim, limit):
+            if found and (ahead.claim, ahead.limit) == (claim, limit):
                 return found
         return self._reader.submit(self._store.read, claim, limit).result()
 
     def _read_ahead(self, part: int, partition: Partition, found: Sequence[LogRecord]) -> None:
         """Read what comes next while this partition's batch is made."""
         following = self._owned.get(part)
-        if following is None or (following is partition and not found):
+        limit = self._limits.get(part, self._pace.batch_size)
+        if following is None or (following is partition and len(found) < limit):
             return
         claim = self._after_flight(following.claim)
         if following is partition:
             claim = msgspec.structs.replace(claim, next_offset=found[-1].offset + 1)
-        limit = self._limits.get(part, self._pace.batch_size)
         self._ahead = Ahead(claim, limit, self._reader.submit(self._store.read, claim, limit))
 
     def _commit(self, batch: Batch) -> tuple[Deleted, float]:

@@ -4,7 +4,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatewatch.core import sources
-from gatewatch.core.sources import Buckets, unite
+from gatewatch.core.sources import (
+    BUCKET,
+    Buckets,
+    Share,
+    numbers_at,
+    numbers_at_end,
+    slice_of,
+    unite,
+    united_share,
+)
 from gatewatch.core.times import MINUTE
 from tests.unit.core.strategies import Failure, buckets_of, crowd, failures, shares_of
 
@@ -78,3 +87,30 @@ def test_unknown_sticks() -> None:
     one, two = buckets_of([(0, 7, True)]), buckets_of([(0, 7, False)])
     for united in (unite([one, two]), unite([two, one])):
         assert united[0].users.counts == {7: 2 * sources.TRY | sources.UNKNOWN}
+
+
+def shares_in(found: list[Failure], parts: int) -> list[Share]:
+    """The numbers that views keep, of shares by user."""
+    return [
+        Share({index: slice_of(bucket) for index, bucket in share.items()})
+        for share in shares_of(found, parts)
+    ]
+
+
+@given(failures(), st.integers(1, 5), st.integers(-3, 3))
+def test_the_end_of_a_bucket_costs_less_and_says_the_same(
+    found: list[Failure], parts: int, around: int
+) -> None:
+    """What is asked for a bucket as a whole is what its last microsecond sees."""
+    for bucket in {index + around for share in shares_of(found, parts) for index in share}:
+        for share in shares_in(found, parts):
+            assert share.numbers_at_end(bucket) == share.numbers((bucket + 1) * BUCKET - 1)
+
+
+@given(failures(), st.integers(1, 5))
+def test_shares_can_be_added_up_once(found: list[Failure], parts: int) -> None:
+    """One united share gives the numbers that all shares together give."""
+    shares, united = shares_in(found, parts), united_share(shares_in(found, parts))
+    for index in united.slices:
+        assert united.numbers_at_end(index) == numbers_at_end(shares, index)
+        assert united.numbers(index * BUCKET + MINUTE) == numbers_at(shares, index * BUCKET + MINUTE)
