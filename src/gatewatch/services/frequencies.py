@@ -6,6 +6,7 @@ partitions' counts are merged every minute. The few numbers an event was judged 
 
 from array import array
 from collections.abc import Iterable, Sequence
+from operator import add
 
 from gatewatch.core import profiles
 from gatewatch.core.context import Frequencies
@@ -160,5 +161,5 @@ class TenantFrequencies:
 
 
 def _add(sketch: CountMin, chunk: int, data: bytes) -> None:
-    for i, n in enumerate(array("I", data), chunk * CHUNK):
-        sketch.counters[i] += n
+    counters, start = sketch.counters, chunk * CHUNK
+    counters[start : start + CHUNK] = map(add, counters[start : start + CHUNK], array("I", data))
