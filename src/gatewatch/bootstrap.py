@@ -34,7 +34,7 @@ from gatewatch.core.times import DAY
 from gatewatch.detectors import extended_engine
 from gatewatch.ingest.contract import Arrival
 from gatewatch.ingest.native import read_native
-from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Enrich
+from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Clock, Enrich, LogWriter
 from gatewatch.read_ports import NotPrepared, QueryStore
 from gatewatch.services.access import Administration, Keys, Sessions
 from gatewatch.services.batches import BatchMaker
@@ -200,13 +200,15 @@ def queries(conninfo: Callable[[], str], tenant: str) -> PostgresQueries:
 
 class Serving(NamedTuple):
     """What an API process works with: whether it can (`ready` raises `Unavailable` or `NotPrepared`), who gets in,
-    and what a tenant may be asked.
+    what a tenant may be asked, and the log.
     """
 
     ready: Callable[[], None]
     keys: Keys
     sessions: Sessions
     queries: Callable[[str], QueryStore]
+    log: LogWriter
+    clock: Clock
     close: Callable[[], None]
 
 
@@ -220,12 +222,20 @@ def serving(settings: Settings, conninfo: str) -> Serving:
                 raise NotPrepared
 
     access = PostgresAccess(pool)
+    log = PostgresLog(conninfo, role="gatewatch_app")
+
+    def close() -> None:
+        pool.close()
+        log.close()
+
     return Serving(
         ready,
         Keys(access, monotonic),
         Sessions(access, Argon2Passwords()),
         lambda tenant: PostgresQueries(pool.of(tenant)),
-        pool.close,
+        log,
+        SystemClock(),
+        close,
     )
 
 

@@ -21,4 +21,7 @@ ROUTES: dict[str, Needs] = {
     "DELETE /v1/session": "session",
     "DELETE /v1/sessions": "session",
     "POST /v1/account/password": "session",
+    # Programs, in events.py
+    "POST /v1/events": "ingest",
+    "POST /v1/ingest/{connector}": "ingest",
 }
