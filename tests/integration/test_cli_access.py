@@ -21,7 +21,7 @@ from tests.support.servers import scratch_folder
 def commands() -> Iterator[Commands]:
     """Commands over a data folder that was set up."""
     with scratch_folder() as folder:
-        found = Commands(folder / "data", GATEWATCH_API_PORT="0")
+        found = Commands(folder / "data")
         assert found.run("migrate").returncode == 0
         with found.server:
             yield found
