@@ -123,8 +123,8 @@ class AccessStore(Protocol):
         ...
 
 
-class AccessAdministration(Protocol):
-    """What operators do with one tenant's accounts and keys. All raise `ports.Unavailable`."""
+class AccountStore(Protocol):
+    """What operators do with one tenant's accounts. All raise `ports.Unavailable`."""
 
     def create_account(
         self, id: str, name: str, login: str, password_hash: str, permissions: Sequence[Permission]
@@ -146,6 +146,10 @@ class AccessAdministration(Protocol):
         """Give an account of the tenant a password and end its sessions; False where there is none."""
         ...
 
+
+class KeyStore(Protocol):
+    """What operators and admins do with one tenant's API keys. All raise `ports.Unavailable`."""
+
     def create_key(
         self,
         prefix: str,
@@ -164,10 +168,6 @@ class AccessAdministration(Protocol):
 
     def revoke_key(self, prefix: str) -> bool:
         """Take a key out of force; False where there is none."""
-        ...
-
-    def close(self) -> None:
-        """Close the connection."""
         ...
 
 

@@ -10,13 +10,12 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from gatewatch import logs
-from gatewatch.access_ports import AccessAdministration
 from gatewatch.adapters.enrichment import Enricher
 from gatewatch.adapters.files import InputProblem, LogFile
 from gatewatch.adapters.geo.build import build_mmdb
 from gatewatch.adapters.geo.maxmind import GeoProblem, MaxMind
 from gatewatch.adapters.passwords import Argon2Passwords
-from gatewatch.adapters.postgres.access import PostgresAccess, PostgresAccessAdministration
+from gatewatch.adapters.postgres.access import PostgresAccess, PostgresAccounts, PostgresKeys
 from gatewatch.adapters.postgres.connection import Session, first_line, translated
 from gatewatch.adapters.postgres.imports import PostgresImports
 from gatewatch.adapters.postgres.leases import Leases
@@ -36,7 +35,7 @@ from gatewatch.ingest.contract import Arrival
 from gatewatch.ingest.native import read_native
 from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Clock, Enrich, LogWriter
 from gatewatch.read_ports import NotPrepared, QueryStore
-from gatewatch.services.access import Administration, Keys, Sessions
+from gatewatch.services.access import Accounts, IssuedKeys, Keys, Sessions
 from gatewatch.services.batches import BatchMaker
 from gatewatch.services.decoding import UNKNOWN_TENANT
 from gatewatch.services.outbox import Relay
@@ -206,6 +205,7 @@ class Serving(NamedTuple):
     ready: Callable[[], None]
     keys: Keys
     sessions: Sessions
+    issued: Callable[[str], IssuedKeys]
     queries: Callable[[str], QueryStore]
     log: LogWriter
     clock: Clock
@@ -232,6 +232,7 @@ def serving(settings: Settings, conninfo: str) -> Serving:
         ready,
         Keys(access, monotonic),
         Sessions(access, Argon2Passwords()),
+        lambda tenant: IssuedKeys(PostgresKeys(pool.of(tenant), tenant)),
         lambda tenant: PostgresQueries(pool.of(tenant)),
         log,
         SystemClock(),
@@ -239,10 +240,22 @@ def serving(settings: Settings, conninfo: str) -> Serving:
     )
 
 
-def administration(conninfo: str, tenant: str) -> tuple[Administration, AccessAdministration]:
-    """What an operator does with a tenant's accounts and keys, and the store it is done on."""
-    store = PostgresAccessAdministration(Session(conninfo), tenant)
-    return Administration(store, Argon2Passwords()), store
+class Administration(NamedTuple):
+    """What an operator does with a tenant's accounts and keys."""
+
+    accounts: Accounts
+    keys: IssuedKeys
+    close: Callable[[], None]
+
+
+def administration(conninfo: str, tenant: str) -> Administration:
+    """Wire what an operator does to a database."""
+    session = Session(conninfo)
+    return Administration(
+        Accounts(PostgresAccounts(session, tenant), Argon2Passwords()),
+        IssuedKeys(PostgresKeys(session, tenant)),
+        session.close,
+    )
 
 
 def policies(conninfo: str, tenant: str) -> PostgresPolicies:

@@ -21,6 +21,10 @@ ROUTES: dict[str, Needs] = {
     "DELETE /v1/session": "session",
     "DELETE /v1/sessions": "session",
     "POST /v1/account/password": "session",
+    # Admins, in keys.py
+    "GET /v1/keys": "admin",
+    "POST /v1/keys": "admin",
+    "DELETE /v1/keys/{prefix}": "admin",
     # Programs, in events.py
     "POST /v1/events": "ingest",
     "POST /v1/ingest/{connector}": "ingest",

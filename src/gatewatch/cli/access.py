@@ -13,14 +13,15 @@ from typing import Annotated, cast, get_args
 import typer
 
 from gatewatch import bootstrap
-from gatewatch.access_ports import AccessAdministration, Permission
+from gatewatch.access_ports import Permission
+from gatewatch.bootstrap import Administration
 from gatewatch.cli.administration import who
 from gatewatch.cli.asking import Json
 from gatewatch.cli.attendance import reachable
 from gatewatch.cli.errors import UserError
 from gatewatch.cli.rendering import cell, columns, grid, moment
 from gatewatch.cli.state import State, state_of
-from gatewatch.services.access import ADMIN, Administration, Refused, generated_password
+from gatewatch.services.access import ADMIN, Refused, generated_password
 
 #: What a key may be for; what people do needs a person.
 SCOPES = ("ingest", "decide", "read")
@@ -51,15 +52,15 @@ def register(app: typer.Typer) -> None:
 
 
 @contextlib.contextmanager
-def _administration(state: State) -> Iterator[tuple[Administration, AccessAdministration]]:
+def _administration(state: State) -> Iterator[Administration]:
     with reachable(state.settings) as conninfo:
-        doing, store = bootstrap.administration(conninfo, state.settings.tenant)
+        doing = bootstrap.administration(conninfo, state.settings.tenant)
         try:
-            yield doing, store
+            yield doing
         except Refused as error:
             raise UserError(str(error)) from None
         finally:
-            store.close()
+            doing.close()
 
 
 def create_key(
@@ -72,8 +73,8 @@ def create_key(
 ) -> None:
     """Create an API key for the tenant. It is printed once, and stored as a hash."""
     state, scopes, life = state_of(context), _scopes(scope), _life(expires)
-    with _administration(state) as (doing, _):
-        key = doing.create_key(name, scopes, who(), life)
+    with _administration(state) as doing:
+        key = doing.keys.create(name, scopes, who(), life)
     state.say(f"a key of {state.settings.tenant} for {', '.join(scopes)}; it will not be shown again:")
     state.out.file.write(f"{key}\n")
 
@@ -98,8 +99,8 @@ def _life(text: str) -> timedelta | None:
 def list_keys(context: typer.Context, json: Json = False) -> None:
     """List the tenant's API keys, without their secrets."""
     state = state_of(context)
-    with _administration(state) as (_, store):
-        found = store.keys()
+    with _administration(state) as doing:
+        found = doing.keys.list()
     if json:
         for key in found:
             state.emit(key)
@@ -124,8 +125,8 @@ def revoke_key(
 ) -> None:
     """Take an API key out of force, within five seconds everywhere."""
     state = state_of(context)
-    with _administration(state) as (doing, _):
-        doing.revoke_key(prefix)
+    with _administration(state) as doing:
+        doing.keys.revoke(prefix)
     state.say(f"key {prefix} is revoked")
 
 
@@ -135,7 +136,7 @@ def create_admin(context: typer.Context, name: AccountName, password_file: Passw
         context,
         password_file,
         "the password:",
-        lambda doing, password: doing.create_account(name, password, ADMIN),
+        lambda doing, password: doing.accounts.create_account(name, password, ADMIN),
     )
 
 
@@ -145,7 +146,7 @@ def reset_password(context: typer.Context, name: AccountName, password_file: Pas
         context,
         password_file,
         "the sessions of the account have ended; the new password:",
-        lambda doing, password: doing.reset_password(name, password),
+        lambda doing, password: doing.accounts.reset_password(name, password),
     )
 
 
@@ -154,7 +155,7 @@ def _with_password(
 ) -> None:
     """Do something with a password; one that was made up is printed, once."""
     state, password = state_of(context), _read(file) if file else generated_password()
-    with _administration(state) as (doing, _):
+    with _administration(state) as doing:
         work(doing, password)
     if not file:
         state.say(said)

@@ -17,9 +17,9 @@ PATIENCE = 5.0
 ADMIN = "admin"
 
 
-def free_port(host: str, port: int) -> int:
+def free_port(host: str, port: int, patience: float = PATIENCE) -> int:
     """The port, which nobody listens on, or, for 0, one such. Raises `UserError`."""
-    deadline = monotonic() + PATIENCE
+    deadline = monotonic() + patience
     while True:
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -34,11 +34,11 @@ def free_port(host: str, port: int) -> int:
 
 def welcome(state: State, conninfo: str, url: str) -> None:
     """Say where the API is; where the tenant has no account yet, make the first and tell its password once."""
-    doing, store = bootstrap.administration(conninfo, state.settings.tenant)
+    doing = bootstrap.administration(conninfo, state.settings.tenant)
     try:
-        made = doing.first_account(ADMIN, state.settings.tenant)
+        made = doing.accounts.first_account(ADMIN, state.settings.tenant)
     finally:
-        store.close()
+        doing.close()
     if made is None:
         state.say(f"the API is at {url}; a forgotten password: gatewatch admin reset-password NAME")
         return

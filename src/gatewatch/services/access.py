@@ -10,8 +10,10 @@ from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
 from gatewatch.access_ports import (
-    AccessAdministration,
     AccessStore,
+    AccountStore,
+    KeyStore,
+    KeyView,
     OpenSession,
     Passwords,
     Permission,
@@ -208,10 +210,10 @@ def _place(address: str) -> str:
     return str(found)
 
 
-class Administration:
-    """What operators do. What is made here is told once and stored as a hash."""
+class Accounts:
+    """What operators do with accounts. A password that is made here is told once and stored as a hash."""
 
-    def __init__(self, store: AccessAdministration, passwords: Passwords) -> None:
+    def __init__(self, store: AccountStore, passwords: Passwords) -> None:
         self._store, self._passwords = store, passwords
 
     def create_account(self, name: str, password: str, permissions: Sequence[Permission]) -> None:
@@ -244,9 +246,18 @@ class Administration:
         if not self._store.reset_password(login_name(name), self._passwords.hash(password)):
             raise Refused("there is no account of that name")
 
-    def create_key(
-        self, name: str, scopes: Sequence[Permission], by: str, life: timedelta | None = None
-    ) -> str:
+
+class IssuedKeys:
+    """What operators and admins do with API keys. A key is told once and stored as a hash."""
+
+    def __init__(self, store: KeyStore) -> None:
+        self._store = store
+
+    def list(self) -> Sequence[KeyView]:
+        """All keys, the oldest first, revoked ones included."""
+        return self._store.keys()
+
+    def create(self, name: str, scopes: Sequence[Permission], by: str, life: timedelta | None = None) -> str:
         """Create an API key; returns it, for the only time."""
         prefix = secrets.token_hex(PREFIX_BYTES)
         # Without the alphabet's underscore, which parts prefix and secret.
@@ -254,8 +265,8 @@ class Administration:
         self._store.create_key(prefix, name, digest(key), scopes, by, life)
         return key
 
-    def revoke_key(self, prefix: str) -> None:
-        """Take a key out of force; processes notice within five seconds. Raises `Refused`."""
+    def revoke(self, prefix: str) -> None:
+        """Take a key out of force; every process notices within five seconds. Raises `Refused`."""
         if not self._store.revoke_key(prefix):
             raise Refused(f"there is no key {prefix}")
 

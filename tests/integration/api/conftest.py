@@ -36,27 +36,27 @@ class Api:
 
     def key(self, *scopes: Permission, tenant: str = "acme", life: timedelta | None = None) -> str:
         """Create an API key."""
-        doing, store = bootstrap.administration(self.conninfo, tenant)
+        doing = bootstrap.administration(self.conninfo, tenant)
         try:
-            return doing.create_key("test", scopes, "tests", life)
+            return doing.keys.create("test", scopes, "tests", life)
         finally:
-            store.close()
+            doing.close()
 
     def account(self, name: str = "ada", tenant: str = "acme", *, password: str = PASSWORD) -> None:
         """Create an account."""
-        doing, store = bootstrap.administration(self.conninfo, tenant)
+        doing = bootstrap.administration(self.conninfo, tenant)
         try:
-            doing.create_account(name, password, ["read", "triage", "admin"])
+            doing.accounts.create_account(name, password, ["read", "triage", "admin"])
         finally:
-            store.close()
+            doing.close()
 
     def administer(self, work: Callable[[Any], object], tenant: str = "acme") -> None:
         """Do something else that operators do."""
-        doing, store = bootstrap.administration(self.conninfo, tenant)
+        doing = bootstrap.administration(self.conninfo, tenant)
         try:
             work(doing)
         finally:
-            store.close()
+            doing.close()
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask, or change something, as the services do."""
@@ -85,6 +85,13 @@ def browser(api: Api, url: str) -> Iterator[httpx.Client]:
     api.account()
     with httpx.Client(base_url=url, headers={"Origin": url}) as client:
         assert log_in(client).status_code == 200
+        yield client
+
+
+@pytest.fixture
+def app(api: Api, url: str) -> Iterator[httpx.Client]:
+    """An application with a key."""
+    with httpx.Client(base_url=url, headers=bearer(api.key("ingest")), timeout=60) as client:
         yield client
 
 

@@ -34,13 +34,6 @@ def event(**changes: Any) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def app(api: Api, url: str) -> Iterator[httpx.Client]:
-    """An application with a key."""
-    with httpx.Client(base_url=url, headers=bearer(api.key("ingest")), timeout=60) as client:
-        yield client
-
-
 def stored(api: Api) -> list[EventRecord | RejectRecord]:
     """What lies in the log."""
     found = [decode(bytes(value)) for (value,) in api.rows("SELECT value FROM event_log ORDER BY part, off")]

@@ -96,7 +96,7 @@ def test_a_revoked_key_is_out_within_five_seconds(api: Api) -> None:
     found = keys.principal(key)
     assert found is not None
     assert (found.tenant, [*found.permissions]) == ("acme", ["read"])
-    api.administer(lambda doing: doing.revoke_key(key.split("_")[1]))
+    api.administer(lambda doing: doing.keys.revoke(key.split("_")[1]))
     now[0] += KEY_CACHE_SECONDS - 0.01
     assert keys.cached(key) == found
     now[0] += 0.01
@@ -169,9 +169,9 @@ def test_an_operator_reaches_only_the_own_tenant(api: Api) -> None:
     key = api.key("read", tenant="acme")
     api.account("ada", "acme")
     for work in (
-        lambda doing: doing.revoke_key(key.split("_")[1]),
-        lambda doing: doing.reset_password("ada", "another long password"),
-        lambda doing: doing.create_account("ADA", "another long password", ["read"]),
+        lambda doing: doing.keys.revoke(key.split("_")[1]),
+        lambda doing: doing.accounts.reset_password("ada", "another long password"),
+        lambda doing: doing.accounts.create_account("ADA", "another long password", ["read"]),
     ):
         with pytest.raises(Exception, match="there is"):
             api.administer(work, "other")
@@ -239,11 +239,11 @@ def test_the_first_account_is_made_once(api: Api) -> None:
     """Of several launchers at once one makes the account; a tenant whose name is taken elsewhere gets its own."""
 
     def launch(tenant: str) -> tuple[str, str] | None:
-        doing, store = bootstrap.administration(api.conninfo, tenant)
+        doing = bootstrap.administration(api.conninfo, tenant)
         try:
-            return doing.first_account("admin", tenant)
+            return doing.accounts.first_account("admin", tenant)
         finally:
-            store.close()
+            doing.close()
 
     with ThreadPoolExecutor(8) as pool:
         made = [found for found in pool.map(launch, ["acme"] * 8) if found is not None]
@@ -301,3 +301,50 @@ def test_connections_that_broke_are_replaced_all_at_once(api: Api, url: str) -> 
     with httpx.Client(base_url=url) as client:
         statuses = [client.get("/readyz").status_code for _ in range(8)]
     assert statuses[1:] == [200] * 7
+
+
+# Over HTTP -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_admin_issues_lists_and_revokes_keys(api: Api, browser: httpx.Client, url: str) -> None:
+    """A key that an admin makes works at once, is shown once, listed without its secret, and ends when revoked."""
+    made = browser.post("/v1/keys", json={"name": "portal", "scopes": ["read", "ingest"], "days": 90})
+    assert made.status_code == 201
+    key, prefix = made.json()["key"], made.json()["prefix"]
+    assert asked(url, "GET /openapi.json", headers=bearer(key)).status_code == 200
+    (listed,) = browser.get("/v1/keys").json()["keys"]
+    assert (listed["prefix"], listed["scopes"]) == (prefix, ["ingest", "read"])
+    assert listed["created_by"].startswith("account:")
+    assert key.split("_")[2] not in str(listed)
+    assert browser.delete(f"/v1/keys/{prefix}").status_code == 204
+    assert browser.get("/v1/keys").json()["keys"][0]["revoked_at"]
+    assert api.rows("SELECT expires_at > now() + interval '89 days' FROM api_keys") == [(True,)]
+
+
+def test_an_admin_reaches_only_the_own_tenants_keys(api: Api, browser: httpx.Client) -> None:
+    """Keys of another tenant are neither listed nor revoked: they are not there."""
+    other = api.key("read", tenant="other").split("_")[1]
+    assert browser.get("/v1/keys").json() == {"keys": []}
+    for prefix in (other, "000000000000", "a%00b", "'--"):
+        assert problem(browser.delete(f"/v1/keys/{prefix}"))["code"] == "not_found"
+    assert api.rows("SELECT revoked_at FROM api_keys") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "x", "scopes": ["admin"]},
+        {"name": "x", "scopes": []},
+        {"name": "", "scopes": ["read"]},
+        {"name": "a\0b", "scopes": ["read"]},
+        {"name": "x", "scopes": ["read"], "days": 0},
+        {"name": "x", "scopes": ["read"], "days": 10**30},
+        {"name": "x" * 101, "scopes": ["read"]},
+    ],
+)
+def test_a_key_may_not_be_more_than_a_program(
+    api: Api, browser: httpx.Client, body: dict[str, object]
+) -> None:
+    """A key cannot administer, and what is no key is the client's mistake."""
+    assert problem(browser.post("/v1/keys", json=body))["code"] == "invalid"
+    assert api.rows("SELECT count(*) FROM api_keys") == [(0,)]

@@ -200,7 +200,7 @@ def test_a_password_is_not_changed_for_nothing(
 
 def test_an_operators_reset_ends_all_sessions(api: Api, browser: httpx.Client) -> None:
     """`admin reset-password` puts everybody out who is in under that account."""
-    api.administer(lambda doing: doing.reset_password("Ada", "set by an operator"))
+    api.administer(lambda doing: doing.accounts.reset_password("Ada", "set by an operator"))
     assert browser.get("/v1/session").status_code == 401
     assert log_in(browser, password="set by an operator").status_code == 200
 

@@ -15,7 +15,7 @@ from gatewatch.access_ports import (
 )
 from gatewatch.adapters.postgres.connection import Row, Session, translated
 from gatewatch.adapters.postgres.statements import load
-from gatewatch.adapters.postgres.tenancy import TenantPool
+from gatewatch.adapters.postgres.tenancy import TenantPool, TenantRows
 
 _SQL = load("access.sql")
 
@@ -106,8 +106,8 @@ class PostgresAccess:
         return self._pool.of(as_tenant).rows(_SQL[statement], parameters)
 
 
-class PostgresAccessAdministration:
-    """See `access_ports.AccessAdministration`: the role of the services, for commands of the operator."""
+class PostgresAccounts:
+    """See `access_ports.AccountStore`: the role of the services, for commands of the operator."""
 
     def __init__(self, session: Session, tenant: str) -> None:
         self._session, self._tenant = session, tenant
@@ -147,6 +147,16 @@ class PostgresAccessAdministration:
                 return True
         return False
 
+    def _run(self, statement: str, /, **parameters: Any) -> list[Row]:
+        return self._session.rows(_SQL[statement], {"tenant": self._tenant, **parameters})
+
+
+class PostgresKeys:
+    """See `access_ports.KeyStore`: the role of the services for commands, the role of the app for admins over HTTP."""
+
+    def __init__(self, session: Session | TenantRows, tenant: str) -> None:
+        self._session, self._tenant = session, tenant
+
     def create_key(
         self,
         prefix: str,
@@ -157,17 +167,8 @@ class PostgresAccessAdministration:
         life: timedelta | None,
     ) -> None:
         """Store a key."""
-        self._session.run(
-            _SQL["create_key"],
-            {
-                "tenant": self._tenant,
-                "prefix": prefix,
-                "name": name,
-                "hash": secret_hash,
-                "scopes": list(scopes),
-                "by": by,
-                "life": life,
-            },
+        self._run(
+            "create_key", prefix=prefix, name=name, hash=secret_hash, scopes=list(scopes), by=by, life=life
         )
 
     def keys(self) -> list[KeyView]:
@@ -177,10 +178,6 @@ class PostgresAccessAdministration:
     def revoke_key(self, prefix: str) -> bool:
         """Take a key out of force."""
         return bool(self._run("revoke_key", prefix=prefix))
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._session.close()
 
     def _run(self, statement: str, /, **parameters: Any) -> list[Row]:
         return self._session.rows(_SQL[statement], {"tenant": self._tenant, **parameters})

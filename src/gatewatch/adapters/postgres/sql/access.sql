@@ -54,6 +54,7 @@ SELECT FROM accounts WHERE tenant_id = %(tenant)s LIMIT 1
 -- name: create_key
 INSERT INTO api_keys (tenant_id, prefix, name, secret_hash, scopes, created_by, expires_at)
 VALUES (%(tenant)s, %(prefix)s, %(name)s, %(hash)s, %(scopes)s, %(by)s, now() + %(life)s::interval)
+RETURNING prefix
 
 -- name: keys
 SELECT prefix, name, scopes, created_at, created_by, expires_at, revoked_at, last_used_at
