@@ -278,7 +278,8 @@ def test_no_false_promise_while_the_database_is_away(api: Api, path: str) -> Non
             allow = f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS '
             connection.execute((allow + "false").encode())
             connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND usename = user",
+                [name],
             )
             try:
                 for _ in range(3):
