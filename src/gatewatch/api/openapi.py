@@ -89,11 +89,13 @@ def _complete(operation: Operation, needs: Needs) -> None:
 
 
 def _security(needs: Needs) -> list[dict[str, list[str]]]:
+    key: dict[str, list[str]] = {"key": []}
+    session: dict[str, list[str]] = {"session": []}
     if needs == "public":
         return []
-    if needs == "session":
-        return [{"session": []}]
-    return [{"key": []}, {"session": []}]
+    if needs in ("ingest", "decide"):
+        return [key]
+    return [key, session] if needs == "read" else [session]
 
 
 def problem(description: str) -> Operation:

@@ -136,7 +136,9 @@ class Sessions:
 
     def attempt(self, name: str, address: str) -> None:
         """Count an attempt to log in. Raises `TooManyAttempts`, before anything slow is done."""
-        for bucket, rate in zip(_buckets(name, address), (TRIES_FOR_NAME, TRIES_FROM_ADDRESS), strict=True):
+        by_address, by_name = _buckets(name, address)
+        # The address first: whoever is told to wait for that leaves no trace of the names they try.
+        for bucket, rate in ((by_address, TRIES_FROM_ADDRESS), (by_name, TRIES_FOR_NAME)):
             if wait := self._store.attempt(bucket, rate):
                 raise TooManyAttempts(wait)
 
@@ -154,7 +156,7 @@ class Sessions:
         session = self._store.open_session(account, secrets.token_hex(8), digest(token), LIFE, old)
         if session is None:  # the password was changed while it was verified
             raise WrongCredentials
-        self._store.forgive(_buckets(name, address)[0])
+        self._store.forgive(_buckets(name, address)[1])
         return Opened(session, token)
 
     def log_out(self, token: str) -> None:
@@ -192,9 +194,9 @@ def check_password(password: str) -> None:
 
 
 def _buckets(name: str, address: str) -> tuple[bytes, bytes]:
-    """What attempts are counted under: the name from there, and there. Hashes, so that no list of names arises."""
+    """What attempts are counted under: an address, and a name from there. Hashes, so that no list of names arises."""
     place = _place(address)
-    return digest(f"name\0{login_name(name)}\0{place}"), digest(f"address\0{place}")
+    return digest(f"address\0{place}"), digest(f"name\0{login_name(name)}\0{place}")
 
 
 def _place(address: str) -> str:
