@@ -14,6 +14,8 @@ from gatewatch.adapters.enrichment import Enricher
 from gatewatch.adapters.files import InputProblem, LogFile
 from gatewatch.adapters.geo.build import build_mmdb
 from gatewatch.adapters.geo.maxmind import GeoProblem, MaxMind
+from gatewatch.adapters.passwords import Argon2Passwords
+from gatewatch.adapters.postgres.access import PostgresAccess, PostgresAccounts, PostgresKeys
 from gatewatch.adapters.postgres.connection import Session, first_line, translated
 from gatewatch.adapters.postgres.imports import PostgresImports
 from gatewatch.adapters.postgres.leases import Leases
@@ -24,13 +26,16 @@ from gatewatch.adapters.postgres.policies import PostgresPolicies
 from gatewatch.adapters.postgres.queries import PostgresQueries
 from gatewatch.adapters.postgres.server import EmbeddedPostgres, PostgresBinaries, ServerError
 from gatewatch.adapters.postgres.store import PostgresStore
+from gatewatch.adapters.postgres.tenancy import TenantPool, TenantSession
 from gatewatch.adapters.useragents import UserAgents
 from gatewatch.core.records import EventRecord, RejectRecord
 from gatewatch.core.times import DAY
 from gatewatch.detectors import extended_engine
 from gatewatch.ingest.contract import Arrival
 from gatewatch.ingest.native import read_native
-from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Enrich
+from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Clock, Enrich, LogWriter
+from gatewatch.read_ports import NotPrepared, QueryStore
+from gatewatch.services.access import Accounts, IssuedKeys, Keys, Sessions
 from gatewatch.services.batches import BatchMaker
 from gatewatch.services.decoding import UNKNOWN_TENANT
 from gatewatch.services.outbox import Relay
@@ -189,7 +194,68 @@ def imports(conninfo: Callable[[], str], tenant: str) -> PostgresImports:
 
 def queries(conninfo: Callable[[], str], tenant: str) -> PostgresQueries:
     """What one tenant sees."""
-    return PostgresQueries(conninfo, tenant)
+    return PostgresQueries(TenantSession(conninfo, tenant))
+
+
+class Serving(NamedTuple):
+    """What an API process works with: whether it can (`ready` raises `Unavailable` or `NotPrepared`), who gets in,
+    what a tenant may be asked, and the log.
+    """
+
+    ready: Callable[[], None]
+    keys: Keys
+    sessions: Sessions
+    issued: Callable[[str], IssuedKeys]
+    queries: Callable[[str], QueryStore]
+    log: LogWriter
+    clock: Clock
+    close: Callable[[], None]
+
+
+def serving(settings: Settings, conninfo: str) -> Serving:
+    """Wire an API process to a database."""
+    pool = TenantPool(lambda: conninfo, settings.api_connections)
+
+    def ready() -> None:
+        with pool.lent() as session:
+            if not session.rows("SELECT FROM topics WHERE topic = %(topic)s", {"topic": LOGINS}):
+                raise NotPrepared
+
+    access = PostgresAccess(pool)
+    log = PostgresLog(conninfo, role="gatewatch_app")
+
+    def close() -> None:
+        pool.close()
+        log.close()
+
+    return Serving(
+        ready,
+        Keys(access, monotonic),
+        Sessions(access, Argon2Passwords()),
+        lambda tenant: IssuedKeys(PostgresKeys(pool.of(tenant), tenant)),
+        lambda tenant: PostgresQueries(pool.of(tenant)),
+        log,
+        SystemClock(),
+        close,
+    )
+
+
+class Administration(NamedTuple):
+    """What an operator does with a tenant's accounts and keys."""
+
+    accounts: Accounts
+    keys: IssuedKeys
+    close: Callable[[], None]
+
+
+def administration(conninfo: str, tenant: str) -> Administration:
+    """Wire what an operator does to a database."""
+    session = Session(conninfo)
+    return Administration(
+        Accounts(PostgresAccounts(session, tenant), Argon2Passwords()),
+        IssuedKeys(PostgresKeys(session, tenant)),
+        session.close,
+    )
 
 
 def policies(conninfo: str, tenant: str) -> PostgresPolicies:

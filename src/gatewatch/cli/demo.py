@@ -18,11 +18,13 @@ from gatewatch import bootstrap
 from gatewatch.bootstrap import SystemClock
 from gatewatch.cli import stopping
 from gatewatch.cli.attendance import Attendance, Log
+from gatewatch.cli.errors import UserError
 from gatewatch.cli.live import SEVERITIES
 from gatewatch.cli.progress import Progress, progress_for
 from gatewatch.cli.rendering import columns, grid, severity
 from gatewatch.cli.state import State, state_of
 from gatewatch.cli.watching import Seconds, Watch, show
+from gatewatch.cli.welcome import free_port, welcome
 from gatewatch.core.times import DAY, from_datetime
 from gatewatch.ingest.contract import Arrival
 from gatewatch.read_ports import Totals
@@ -61,7 +63,10 @@ def demo(
     state = _own(state_of(context))
     state.say(f"a demo with made-up people, in {state.settings.data_path}")
     notices = _Notices(state)
-    with Attendance(state.settings, notices, command="demo", detectors=detectors, fresh=True) as system:
+    with Attendance(
+        state.settings, notices, command="demo", detectors=detectors, fresh=True, api=True
+    ) as system:
+        welcome(state, system.conninfo, system.url)
         world = _Feeder(state.settings, system, rate)
         with progress_for(state.err) as progress:
             world.warm_up(progress)
@@ -89,8 +94,21 @@ def _own(state: State) -> State:
     geo = folder / "networks.mmdb"
     bootstrap.build_mmdb(geo, networks())
     return state.with_settings(
-        database_url="", data_dir=str(folder), geo_city=str(geo), geo_asn="", retention_days=0
+        database_url="",
+        data_dir=str(folder),
+        geo_city=str(geo),
+        geo_asn="",
+        retention_days=0,
+        api_port=_port(state.settings),
     )
+
+
+def _port(settings: Settings) -> int:
+    """The usual port, or any where something of the user's already listens there: a demo must not fail for that."""
+    try:
+        return free_port(settings.api_host, settings.api_port, patience=0.0)
+    except UserError:
+        return 0
 
 
 class _Stopped(Exception):

@@ -1,5 +1,6 @@
-"""Commands that run: up, detector, notifier, migrate, version."""
+"""Commands that run: up, api, detector, notifier, migrate, version."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -9,8 +10,10 @@ import typer
 from gatewatch import __version__, bootstrap, logs, worker
 from gatewatch.cli import stopping
 from gatewatch.cli.attendance import database
+from gatewatch.cli.errors import UserError
 from gatewatch.cli.state import State, state_of
 from gatewatch.cli.supervisor import Supervisor
+from gatewatch.cli.welcome import welcome
 from gatewatch.ports import Unavailable
 from gatewatch.settings import Settings
 
@@ -19,7 +22,7 @@ WithParent = Annotated[bool, typer.Option("--with-parent", hidden=True)]
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (up, detector, notifier, migrate, version):
+    for command in (up, api, detector, notifier, migrate, version):
         app.command()(command)
 
 
@@ -31,11 +34,12 @@ def up(
     ] = False,
 ) -> None:
     """Run the whole system on this machine until Ctrl-C; its data stays."""
-    settings = state_of(context).settings
+    state = state_of(context)
+    settings = state.settings
     logs.configure(settings.log_level, "up")
     stop = stopping.on_signals()
     log = logs.get()
-    supervisor = Supervisor(settings, log.info, command="up", detectors=detectors)
+    supervisor = Supervisor(settings, log.info, command="up", detectors=detectors, api=True)
     waited = False
     while True:
         try:
@@ -50,12 +54,45 @@ def up(
             if stop.wait(2.0):
                 return
     try:
+        welcome(state, supervisor.conninfo, supervisor.url)
         log.info("Gatewatch runs; Ctrl-C stops it", detectors=detectors, data=str(settings.data_path))
         supervisor.run(stop)
         log.info("stopping")
     finally:
         supervisor.stop()
     log.info("stopped; the data stays", data=str(settings.data_path))
+
+
+def api(
+    context: typer.Context,
+    serve: Annotated[
+        str, typer.Option(help="What this process answers, with commas.")
+    ] = "ingest,decide,query,ui",
+    with_parent: WithParent = False,
+) -> None:
+    """Run one process of the HTTP API."""
+    # Imported here: no other command should wait for the web framework.
+    from gatewatch.api import server
+    from gatewatch.api.app import build, functions
+
+    try:
+        served = functions(serve)
+    except ValueError as error:
+        raise UserError(f"--serve: {error}") from None
+    settings, conninfo = _service(context, "api")
+    try:
+        listener = server.listening(settings.api_host, settings.api_port)
+    except OSError as error:
+        where = f"{settings.api_host}:{settings.api_port}"
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+        raise UserError(f"cannot listen on {where}: {why}") from None
+    stop = stopping.on_signals()
+    if with_parent:
+        stopping.with_parent(stop)
+    with listener:
+        app = build(settings, bootstrap.serving(settings, conninfo), served)
+        logs.get().info("the API listens", url=server.address(listener) + settings.base_path)
+        server.serve(app, listener, stop)
 
 
 def detector(context: typer.Context, with_parent: WithParent = False) -> None:

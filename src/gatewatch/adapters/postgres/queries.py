@@ -1,13 +1,12 @@
 """What people see of one tenant, read from PostgreSQL (see `read_ports.QueryStore`)."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from gatewatch.adapters.postgres.statements import load
-from gatewatch.adapters.postgres.tenancy import TenantSession
+from gatewatch.adapters.postgres.tenancy import TenantRows
 from gatewatch.core import anomalies, context, policy, profiles, records, signals, sources
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.policy import DEFAULT, Policy
@@ -37,8 +36,8 @@ _event = msgspec.msgpack.Decoder(LoginEvent).decode
 class PostgresQueries:
     """See `read_ports.QueryStore`."""
 
-    def __init__(self, conninfo: Callable[[], str], tenant: str) -> None:
-        self._session = TenantSession(conninfo, tenant)
+    def __init__(self, session: TenantRows) -> None:
+        self._session = session
 
     def anomalies(self, wanted: AnomalyFilter) -> list[StoredAnomaly]:
         """Anomalies, the latest hit first."""

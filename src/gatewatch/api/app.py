@@ -1,0 +1,97 @@
+"""The application: the routes of what a process serves, each behind the gate, in one FastAPI app."""
+
+import contextlib
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Literal, get_args
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from gatewatch import __version__
+from gatewatch.api import events, events_openapi, health, keys, sessions
+from gatewatch.api.appending import Appender
+from gatewatch.api.credentials import Credentials
+from gatewatch.api.edge import Edge
+from gatewatch.api.events import Ingest
+from gatewatch.api.gate import Authenticate, guarded
+from gatewatch.api.openapi import Operation, document
+from gatewatch.api.problems import HANDLERS
+from gatewatch.api.table import ROUTES
+from gatewatch.bootstrap import Serving
+from gatewatch.settings import Settings
+
+#: What a process can be asked to serve.
+Function = Literal["ingest", "decide", "query", "ui"]
+FUNCTIONS: tuple[Function, ...] = get_args(Function)
+
+#: The routes of each function. A new router file is one line here, and its rows in `table.ROUTES`.
+SERVED: dict[Function, list[Sequence[BaseRoute]]] = {
+    "ingest": [events.routes],
+    "decide": [],
+    "query": [sessions.router.routes, keys.router.routes],
+    "ui": [sessions.router.routes, keys.router.routes],
+}
+#: What plain routes say of themselves in the OpenAPI document, by "METHOD /path".
+WRITTEN: dict[str, Operation] = {**events_openapi.WRITTEN}
+
+
+def functions(text: str) -> list[Function]:
+    """The functions named in a text with commas. Raises `ValueError` with one line."""
+    wanted = {name.strip() for name in text.split(",")}
+    if unknown := sorted(wanted - {*FUNCTIONS}):
+        raise ValueError(f"{unknown[0]!r} is none of {', '.join(FUNCTIONS)}")
+    return [name for name in FUNCTIONS if name in wanted]
+
+
+def build(
+    settings: Settings,
+    serving: Serving,
+    serve: Collection[Function] = FUNCTIONS,
+    authenticate: Authenticate | None = None,
+) -> FastAPI:
+    """The app; callers are told by their keys and sessions, unless by `authenticate`.
+
+    Raises `gate.Unlisted` for a route that the table of routes does not have.
+    """
+    found = [*health.router.routes]
+    for function in FUNCTIONS:
+        if function in serve:
+            found.extend(route for routes in SERVED[function] for route in routes if route not in found)
+    credentials = Credentials(serving.keys, serving.sessions, settings)
+    behind = list(
+        guarded(found, ROUTES, authenticate or credentials, settings.send_seconds, events.sizes(settings))
+    )
+    app = FastAPI(
+        title="Gatewatch",
+        version=__version__,
+        openapi_url=None,  # ours is behind the gate
+        routes=list[BaseRoute](behind),
+        middleware=_middleware(settings),
+        exception_handlers=HANDLERS,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+    )
+    app.state.serving, app.state.credentials = serving, credentials
+    app.state.appender = Appender(serving.log)
+    app.state.ingest = Ingest(app.state.appender, serving.clock, settings)
+    app.state.document = document(behind, ROUTES, WRITTEN, settings.base_path)
+    return app
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    edge = Middleware(Edge, settings.hosts, settings.base_path)
+    if not settings.proxies:
+        return [edge]
+    return [Middleware(ProxyHeadersMiddleware, trusted_hosts=settings.proxies), edge]
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    serving: Serving = app.state.serving
+    try:
+        yield
+    finally:
+        app.state.appender.close()
+        serving.close()

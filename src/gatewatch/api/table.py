@@ -1,0 +1,31 @@
+"""Who may call what: the one table. A route that is not in it stops the start (see `gate.guarded`).
+
+A router file beside this one makes its routes; its rows stand here, under the name that `--serve` knows it by.
+"""
+
+from typing import Literal
+
+from gatewatch.access_ports import Permission
+
+#: What a route asks of its caller. `public`: nothing; `session`: a person's own session, whatever it may otherwise.
+Needs = Permission | Literal["public", "session"]
+
+ROUTES: dict[str, Needs] = {
+    # In every process
+    "GET /healthz": "public",
+    "GET /readyz": "public",
+    "GET /openapi.json": "read",
+    # People, in sessions.py
+    "POST /v1/session": "public",
+    "GET /v1/session": "session",
+    "DELETE /v1/session": "session",
+    "DELETE /v1/sessions": "session",
+    "POST /v1/account/password": "session",
+    # Admins, in keys.py
+    "GET /v1/keys": "admin",
+    "POST /v1/keys": "admin",
+    "DELETE /v1/keys/{prefix}": "admin",
+    # Programs, in events.py
+    "POST /v1/events": "ingest",
+    "POST /v1/ingest/{connector}": "ingest",
+}
