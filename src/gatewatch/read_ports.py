@@ -5,7 +5,7 @@ Everything here is seen by one tenant: the store sets it for each transaction an
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -86,7 +86,13 @@ class AnomalyFilter(msgspec.Struct, frozen=True, kw_only=True):
     state: str | None = None
     event_id: str | None = None
     id: str | None = None
-    limit: int = 50
+
+
+class Position(NamedTuple):
+    """Where a page ended: the sort key of its last row (a time in µs, or a risk), and its id, which breaks ties."""
+
+    key: int | float
+    id: str
 
 
 class StoredAnomaly(msgspec.Struct, frozen=True):
@@ -98,20 +104,34 @@ class StoredAnomaly(msgspec.Struct, frozen=True):
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events; None does not filter. `low` and `high` are the ends of an address range."""
+    """Which events; None does not filter. `network` is an address or a prefix."""
 
     since: datetime | None = None
     until: datetime | None = None
     event_id: str | None = None
     user: str | None = None
-    low: str | None = None
-    high: str | None = None
+    network: str | None = None
     asn: int | None = None
     country: str | None = None
     outcome: str | None = None
     detector: str | None = None
     min_score: int | None = None
-    limit: int = 50
+
+
+class UserFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which users, by when they were seen last, and in which order (the riskiest or the latest first)."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    sort: Literal["risk", "last_seen"] = "risk"
+
+
+class DeadLetterFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which dead letters, by when they were received; None does not filter."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    reason: str | None = None
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
@@ -131,6 +151,7 @@ class StoredEvent(msgspec.Struct, frozen=True):
 class StoredProfile(msgspec.Struct, frozen=True):
     """A user's row. `risk` is the time-independent sort key (see `services.batches.see`)."""
 
+    user_key: str
     profile: Profile
     name: str
     user_id: str
@@ -190,12 +211,18 @@ class Totals(msgspec.Struct, frozen=True):
 class QueryStore(Protocol):
     """What there is to see of one tenant. All raise `ports.Unavailable`; none of them changes anything."""
 
-    def anomalies(self, wanted: AnomalyFilter) -> list[StoredAnomaly]:
-        """Anomalies, the one with the latest hit first."""
+    def anomalies(
+        self, wanted: AnomalyFilter, limit: int, after: Position | None = None
+    ) -> list[StoredAnomaly]:
+        """Anomalies, the one with the latest hit first, from behind a position."""
         ...
 
-    def events(self, wanted: EventFilter) -> list[StoredEvent]:
-        """Events, the latest first."""
+    def events(self, wanted: EventFilter, limit: int, after: Position | None = None) -> list[StoredEvent]:
+        """Events, the latest first, from behind a position."""
+        ...
+
+    def users(self, wanted: UserFilter, limit: int, after: Position | None = None) -> list[StoredProfile]:
+        """Users in the order asked for, from behind a position."""
         ...
 
     def profile(self, user_key: str) -> StoredProfile | None:
@@ -210,12 +237,14 @@ class QueryStore(Protocol):
         """A source's failures by bucket, over all partitions."""
         ...
 
-    def tried(self, wanted: EventFilter) -> list[Tried]:
+    def tried(self, wanted: EventFilter, limit: int) -> list[Tried]:
         """The users tried from a source, most failures first."""
         ...
 
-    def dead_letters(self, reason: str | None, limit: int) -> list[StoredDeadLetter]:
-        """Dead letters, the latest first."""
+    def dead_letters(
+        self, wanted: DeadLetterFilter, limit: int, after: Position | None = None
+    ) -> list[StoredDeadLetter]:
+        """Dead letters, the latest first, from behind a position."""
         ...
 
     def policy(self) -> Policy:

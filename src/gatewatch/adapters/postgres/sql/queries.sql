@@ -1,5 +1,6 @@
 -- What people ask. Filters that are NULL do not filter; the role sees the rows of one tenant only, yet the tenant is
--- named as well, so that the indexes that begin with it are used.
+-- named as well, so that the indexes that begin with it are used. `at` and `after` are the position a page begins behind;
+-- the time alone is compared as well, which keeps later months out of the plan.
 
 -- name: anomalies
 SELECT a.body::text, a.opened_at, a.updated_at
@@ -7,6 +8,7 @@ FROM anomalies a
 WHERE a.tenant_id = current_setting('gatewatch.tenant')
   AND (%(since)s::timestamptz IS NULL OR a.last_seen >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR a.last_seen < %(until)s)
+  AND (%(at)s::timestamptz IS NULL OR (a.last_seen, a.id) < (%(at)s, %(after)s::text))
   AND (%(detector)s::text IS NULL OR a.detector = %(detector)s)
   AND (%(severities)s::text[] IS NULL OR a.severity = ANY(%(severities)s))
   AND (%(subject_kind)s::text IS NULL OR a.subject_kind = %(subject_kind)s)
@@ -18,37 +20,52 @@ ORDER BY a.last_seen DESC, a.id DESC
 LIMIT %(limit)s
 
 -- name: events
+-- An event with a score has a signal: said so that the index of events with signals is used.
 SELECT event, assessment::text, context, received_at, stored_at, late, weight, held, generation, part, off
 FROM login_events
 WHERE tenant_id = current_setting('gatewatch.tenant')
   AND (%(since)s::timestamptz IS NULL OR time >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR time < %(until)s)
+  AND (%(at)s::timestamptz IS NULL OR time <= %(at)s AND (time, event_id) < (%(at)s, %(after)s::text))
   AND (%(event_id)s::text IS NULL OR event_id = %(event_id)s)
   AND (%(user)s::text IS NULL OR user_key = %(user)s)
-  AND (%(low)s::inet IS NULL OR ip BETWEEN %(low)s::inet AND %(high)s::inet)
+  AND (%(prefix)s::cidr IS NULL OR prefix = %(prefix)s)
+  AND (%(low)s::inet IS NULL OR ip BETWEEN %(low)s AND %(high)s::inet)
   AND (%(asn)s::bigint IS NULL OR asn = %(asn)s)
   AND (%(country)s::text IS NULL OR country = %(country)s)
   AND (%(outcome)s::text IS NULL OR outcome = %(outcome)s)
-  AND (%(detector)s::text IS NULL OR %(detector)s = ANY(detectors))
-  AND (%(min_score)s::integer IS NULL OR score >= %(min_score)s)
+  AND (%(detector)s::text IS NULL OR detectors <> '{}' AND %(detector)s = ANY(detectors))
+  AND (%(min_score)s::integer IS NULL OR %(min_score)s <= 0 OR detectors <> '{}' AND score >= %(min_score)s)
 ORDER BY time DESC, event_id DESC
 LIMIT %(limit)s
 
--- name: noteworthy_events
--- As `events`, in words that the index of events with a score of 20 or more is made for.
-SELECT event, assessment::text, context, received_at, stored_at, late, weight, held, generation, part, off
-FROM login_events
-WHERE tenant_id = current_setting('gatewatch.tenant') AND score >= 20
-  AND (%(since)s::timestamptz IS NULL OR time >= %(since)s)
-  AND (%(until)s::timestamptz IS NULL OR time < %(until)s)
-  AND (%(outcome)s::text IS NULL OR outcome = %(outcome)s)
-  AND (%(detector)s::text IS NULL OR %(detector)s = ANY(detectors))
-  AND score >= %(min_score)s
-ORDER BY time DESC, event_id DESC
+-- name: users_by_risk
+SELECT user_key, state, name, user_id, last_seen, risk
+FROM profiles
+WHERE tenant_id = current_setting('gatewatch.tenant')
+  AND (%(since)s::timestamptz IS NULL OR last_seen >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR last_seen < %(until)s)
+  AND (%(at)s::float8 IS NULL OR (risk, user_key) < (%(at)s, %(after)s::text))
+ORDER BY risk DESC, user_key DESC
+LIMIT %(limit)s
+
+-- name: users_by_last_seen
+-- Found by the event that each was seen with last, since an index on what every login changes would cost each of them.
+-- OFFSET 0 keeps the two apart: the events lead, in their order.
+SELECT DISTINCT ON (e.time, e.user_key) p.*
+FROM login_events e
+CROSS JOIN LATERAL (SELECT user_key, state, name, user_id, last_seen, risk FROM profiles
+                    WHERE tenant_id = current_setting('gatewatch.tenant') AND user_key = e.user_key AND last_seen = e.time
+                    OFFSET 0) AS p
+WHERE e.tenant_id = current_setting('gatewatch.tenant')
+  AND (%(since)s::timestamptz IS NULL OR e.time >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR e.time < %(until)s)
+  AND (%(at)s::timestamptz IS NULL OR e.time <= %(at)s AND (e.time, e.user_key) < (%(at)s, %(after)s::text))
+ORDER BY e.time DESC, e.user_key DESC
 LIMIT %(limit)s
 
 -- name: profile
-SELECT state, name, user_id, last_seen, risk FROM profiles
+SELECT user_key, state, name, user_id, last_seen, risk FROM profiles
 WHERE tenant_id = current_setting('gatewatch.tenant') AND user_key = %(user)s
 
 -- name: controls
@@ -66,7 +83,8 @@ FROM login_events
 WHERE tenant_id = current_setting('gatewatch.tenant')
   AND (%(since)s::timestamptz IS NULL OR time >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR time < %(until)s)
-  AND (%(low)s::inet IS NULL OR ip BETWEEN %(low)s::inet AND %(high)s::inet)
+  AND (%(prefix)s::cidr IS NULL OR prefix = %(prefix)s)
+  AND (%(low)s::inet IS NULL OR ip BETWEEN %(low)s AND %(high)s::inet)
   AND (%(asn)s::bigint IS NULL OR asn = %(asn)s)
   AND (%(country)s::text IS NULL OR country = %(country)s)
 GROUP BY user_key
@@ -75,8 +93,12 @@ LIMIT %(limit)s
 
 -- name: dead_letters
 SELECT id, source, reason, detail, raw, size, received_at FROM dead_letters
-WHERE tenant_id = current_setting('gatewatch.tenant') AND (%(reason)s::text IS NULL OR reason = %(reason)s)
-ORDER BY received_at DESC, id
+WHERE tenant_id = current_setting('gatewatch.tenant')
+  AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR received_at < %(until)s)
+  AND (%(at)s::timestamptz IS NULL OR (received_at, id) < (%(at)s, %(after)s::text))
+  AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+ORDER BY received_at DESC, id DESC
 LIMIT %(limit)s
 
 -- name: policy
