@@ -24,6 +24,7 @@ from gatewatch.adapters.postgres.policies import PostgresPolicies
 from gatewatch.adapters.postgres.queries import PostgresQueries
 from gatewatch.adapters.postgres.server import EmbeddedPostgres, PostgresBinaries, ServerError
 from gatewatch.adapters.postgres.store import PostgresStore
+from gatewatch.adapters.postgres.tenancy import TenantPool, TenantSession
 from gatewatch.adapters.useragents import UserAgents
 from gatewatch.core.records import EventRecord, RejectRecord
 from gatewatch.core.times import DAY
@@ -31,6 +32,7 @@ from gatewatch.detectors import extended_engine
 from gatewatch.ingest.contract import Arrival
 from gatewatch.ingest.native import read_native
 from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Enrich
+from gatewatch.read_ports import NotPrepared, QueryStore
 from gatewatch.services.batches import BatchMaker
 from gatewatch.services.decoding import UNKNOWN_TENANT
 from gatewatch.services.outbox import Relay
@@ -189,7 +191,29 @@ def imports(conninfo: Callable[[], str], tenant: str) -> PostgresImports:
 
 def queries(conninfo: Callable[[], str], tenant: str) -> PostgresQueries:
     """What one tenant sees."""
-    return PostgresQueries(conninfo, tenant)
+    return PostgresQueries(TenantSession(conninfo, tenant))
+
+
+class Serving(NamedTuple):
+    """What an API process works with: whether it can (`ready` raises `Unavailable` or `NotPrepared`), and what a
+    tenant may be asked.
+    """
+
+    ready: Callable[[], None]
+    queries: Callable[[str], QueryStore]
+    close: Callable[[], None]
+
+
+def serving(settings: Settings, conninfo: str) -> Serving:
+    """Wire an API process to a database."""
+    pool = TenantPool(lambda: conninfo, settings.api_connections)
+
+    def ready() -> None:
+        with pool.lent() as session:
+            if not session.rows("SELECT FROM topics WHERE topic = %(topic)s", {"topic": LOGINS}):
+                raise NotPrepared
+
+    return Serving(ready, lambda tenant: PostgresQueries(pool.of(tenant)), pool.close)
 
 
 def policies(conninfo: str, tenant: str) -> PostgresPolicies:

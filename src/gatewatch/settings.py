@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -12,6 +14,10 @@ PREFIX = "GATEWATCH_"
 
 Seconds = Annotated[float, msgspec.Meta(gt=0.0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+
+#: The names under which a machine always answers itself.
+OWN_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 class SettingsError(Exception):
@@ -51,7 +57,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: How often the other partitions' value counts are merged, in seconds.
     frequency_merge: Seconds = 60.0
     #: Where Prometheus metrics are served (127.0.0.1); 0: nowhere.
-    metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
+    metrics_port: Port = 0
+    #: Where the HTTP API listens.
+    api_host: str = "127.0.0.1"
+    api_port: Port = 8420
+    #: Connections to PostgreSQL that one API process holds at most, beside the one that appends to the log.
+    api_connections: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
+    #: The address that people's browsers know, such as `https://example.org/gatewatch`; its path is the base path.
+    public_url: str = ""
+    #: Further names that the API answers to, with commas; `*.example.org` stands for all below it.
+    allowed_hosts: str = ""
+    #: Proxies, as addresses or networks with commas, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    trusted_proxies: str = ""
+    #: The most bytes of a request's body, as sent and decompressed.
+    body_limit: Positive = 8 << 20
+    decompressed_limit: Positive = 32 << 20
+    #: The most events of a request.
+    item_limit: Positive = 10_000
+    #: How deeply the JSON of an event may be nested.
+    depth_limit: Annotated[int, msgspec.Meta(ge=1, le=64)] = 64
+    #: How long a client may take to send its body, in seconds.
+    send_seconds: Seconds = 30.0
+    #: How many rejects of one API key become dead letters in an hour, per process; further ones are only counted.
+    dead_letters_per_key: Annotated[int, msgspec.Meta(ge=0)] = 1_000
     #: debug, info, warning or error.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -59,6 +87,57 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def data_path(self) -> Path:
         """`data_dir` as an absolute path."""
         return Path(self.data_dir).absolute()
+
+    def __post_init__(self) -> None:
+        if self.public_url:
+            _check_url(self.public_url)
+        for proxy in self.proxies:
+            try:
+                ip_network(proxy)
+            except ValueError:
+                raise ValueError(f"trusted_proxies: {proxy!r} is no address or network") from None
+
+    @property
+    def _url(self) -> SplitResult:
+        return urlsplit(self.public_url)
+
+    @property
+    def proxies(self) -> list[str]:
+        """`trusted_proxies` as a list."""
+        return _listed(self.trusted_proxies)
+
+    @property
+    def hosts(self) -> list[str]:
+        """Every name that the API answers to, in lower case."""
+        return [*OWN_HOSTS, *filter(None, [self._url.hostname]), *_listed(self.allowed_hosts.lower())]
+
+    @property
+    def base_path(self) -> str:
+        """What stands before every path ("" or `/name`)."""
+        return self._url.path.rstrip("/")
+
+    @property
+    def origin(self) -> str:
+        """The origin of `public_url` as browsers write it, "" without one."""
+        if not self.public_url:
+            return ""
+        host = self._url.netloc.rpartition("@")[2].lower()
+        usual = {"http": ":80", "https": ":443"}[self._url.scheme]
+        return f"{self._url.scheme}://{host.removesuffix(usual)}"
+
+
+def _check_url(text: str) -> None:
+    try:
+        url = urlsplit(text)
+        if url.scheme in ("http", "https") and url.hostname and not url.query and url.port != 0:
+            return
+    except ValueError:
+        pass
+    raise ValueError("public_url: no address such as https://example.org/gatewatch")
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -75,6 +154,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         return msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:
         reason, _, where = str(error).partition(" - at `$.")
+        if not where:  # of a check of ours, which names the setting itself
+            where, _, reason = reason.partition(": ")
         raise SettingsError(f"{PREFIX}{where.rstrip('`').upper()}: {reason}") from error
 
 

@@ -10,6 +10,8 @@ import typer
 from prometheus_client import Counter, Gauge, Histogram
 
 from gatewatch import metrics
+from gatewatch.api.problems import KINDS
+from gatewatch.api.table import ROUTES
 from gatewatch.cli.app import app
 from gatewatch.core.events import Flag, ReasonClass
 from gatewatch.core.policy import Policy
@@ -87,6 +89,18 @@ def test_every_command_is_documented() -> None:
 def test_every_reason_is_documented(codes: object) -> None:
     """The reference explains why a record was rejected or ignored."""
     assert not missing(get_args(codes), "reason-codes.md", "| `{}` |")
+
+
+def test_every_problem_is_documented() -> None:
+    """The reference has each kind of problem with its status."""
+    rows = [f"| `{code}` | {kind.status} |" for code, kind in KINDS.items()]
+    assert not missing(rows, "api.md", "{}")
+
+
+def test_every_route_is_documented() -> None:
+    """The reference says of each route what it needs."""
+    said = {row: needs if needs == "public" else f"`{needs}`" for row, needs in ROUTES.items()}
+    assert not missing([f"| `{row}` | {needs} |" for row, needs in said.items()], "api.md", "{}")
 
 
 def test_every_other_code_is_documented() -> None:

@@ -1,4 +1,4 @@
-"""Commands that run: up, detector, notifier, migrate, version."""
+"""Commands that run: up, api, detector, notifier, migrate, version."""
 
 import sys
 from typing import Annotated
@@ -9,6 +9,7 @@ import typer
 from gatewatch import __version__, bootstrap, logs, worker
 from gatewatch.cli import stopping
 from gatewatch.cli.attendance import database
+from gatewatch.cli.errors import UserError
 from gatewatch.cli.state import State, state_of
 from gatewatch.cli.supervisor import Supervisor
 from gatewatch.ports import Unavailable
@@ -19,7 +20,7 @@ WithParent = Annotated[bool, typer.Option("--with-parent", hidden=True)]
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (up, detector, notifier, migrate, version):
+    for command in (up, api, detector, notifier, migrate, version):
         app.command()(command)
 
 
@@ -56,6 +57,38 @@ def up(
     finally:
         supervisor.stop()
     log.info("stopped; the data stays", data=str(settings.data_path))
+
+
+def api(
+    context: typer.Context,
+    serve: Annotated[
+        str, typer.Option(help="What this process answers, with commas.")
+    ] = "ingest,decide,query,ui",
+    with_parent: WithParent = False,
+) -> None:
+    """Run one process of the HTTP API."""
+    # Imported here: no other command should wait for the web framework.
+    from gatewatch.api import server
+    from gatewatch.api.app import build, functions
+    from gatewatch.api.gate import nobody
+
+    try:
+        served = functions(serve)
+    except ValueError as error:
+        raise UserError(f"--serve: {error}") from None
+    settings, conninfo = _service(context, "api")
+    try:
+        listener = server.listening(settings.api_host, settings.api_port)
+    except OSError as error:
+        where = f"{settings.api_host}:{settings.api_port}"
+        raise UserError(f"cannot listen on {where}: {error.strerror or error}") from None
+    stop = stopping.on_signals()
+    if with_parent:
+        stopping.with_parent(stop)
+    with listener:
+        app = build(settings, bootstrap.serving(settings, conninfo), nobody, served)
+        logs.get().info("the API listens", url=server.address(listener) + settings.base_path)
+        server.serve(app, listener, stop)
 
 
 def detector(context: typer.Context, with_parent: WithParent = False) -> None:

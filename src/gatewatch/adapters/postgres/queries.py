@@ -1,6 +1,5 @@
 """What people see of one tenant, read from PostgreSQL (see `read_ports.QueryStore`)."""
 
-from collections.abc import Callable
 from datetime import datetime
 from ipaddress import ip_network
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import msgspec
 
 from gatewatch.adapters.postgres.statements import load
-from gatewatch.adapters.postgres.tenancy import TenantSession
+from gatewatch.adapters.postgres.tenancy import TenantRows
 from gatewatch.core import anomalies, context, policy, profiles, records, signals, sources
 from gatewatch.core.events import LoginEvent, prefix_of
 from gatewatch.core.policy import DEFAULT, Policy
@@ -43,8 +42,8 @@ _event = msgspec.msgpack.Decoder(LoginEvent).decode
 class PostgresQueries:
     """See `read_ports.QueryStore`."""
 
-    def __init__(self, conninfo: Callable[[], str], tenant: str) -> None:
-        self._session = TenantSession(conninfo, tenant)
+    def __init__(self, session: TenantRows) -> None:
+        self._session = session
 
     def anomalies(
         self, wanted: AnomalyFilter, limit: int, after: Position | None = None

@@ -1,0 +1,85 @@
+"""The application: the routes of what a process serves, each behind the gate, in one FastAPI app."""
+
+import contextlib
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Literal, get_args
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from gatewatch import __version__
+from gatewatch.api import health
+from gatewatch.api.edge import Edge
+from gatewatch.api.gate import Authenticate, guarded
+from gatewatch.api.openapi import Operation, document
+from gatewatch.api.problems import HANDLERS
+from gatewatch.api.table import ROUTES
+from gatewatch.bootstrap import Serving
+from gatewatch.settings import Settings
+
+#: What a process can be asked to serve.
+Function = Literal["ingest", "decide", "query", "ui"]
+FUNCTIONS: tuple[Function, ...] = get_args(Function)
+
+#: The routes of each function. A new router file is one line here, and its rows in `table.ROUTES`.
+SERVED: dict[Function, list[Sequence[BaseRoute]]] = {
+    "ingest": [],
+    "decide": [],
+    "query": [],
+    "ui": [],
+}
+#: What plain routes say of themselves in the OpenAPI document, by "METHOD /path".
+WRITTEN: dict[str, Operation] = {}
+
+
+def functions(text: str) -> list[Function]:
+    """The functions named in a text with commas. Raises `ValueError` with one line."""
+    wanted = {name.strip() for name in text.split(",")}
+    if unknown := sorted(wanted - {*FUNCTIONS}):
+        raise ValueError(f"{unknown[0]!r} is none of {', '.join(FUNCTIONS)}")
+    return [name for name in FUNCTIONS if name in wanted]
+
+
+def build(
+    settings: Settings,
+    serving: Serving,
+    authenticate: Authenticate,
+    serve: Collection[Function] = FUNCTIONS,
+) -> FastAPI:
+    """The app. Raises `gate.Unlisted` for a route that the table of routes does not have."""
+    found = [*health.router.routes]
+    for function in FUNCTIONS:
+        if function in serve:
+            found.extend(route for routes in SERVED[function] for route in routes if route not in found)
+    behind = list(guarded(found, ROUTES, authenticate, settings.send_seconds, {}))
+    app = FastAPI(
+        title="Gatewatch",
+        version=__version__,
+        openapi_url=None,  # ours is behind the gate
+        routes=list[BaseRoute](behind),
+        middleware=_middleware(settings),
+        exception_handlers=HANDLERS,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+    )
+    app.state.serving = serving
+    app.state.document = document(behind, ROUTES, WRITTEN, settings.base_path)
+    return app
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    edge = Middleware(Edge, settings.hosts, settings.base_path)
+    if not settings.proxies:
+        return [edge]
+    return [Middleware(ProxyHeadersMiddleware, trusted_hosts=settings.proxies), edge]
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    serving: Serving = app.state.serving
+    try:
+        yield
+    finally:
+        serving.close()

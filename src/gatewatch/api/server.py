@@ -1,0 +1,50 @@
+"""Serving: a socket, uvicorn, and an orderly end."""
+
+import socket
+from threading import Event, Thread
+
+import uvicorn
+from fastapi import FastAPI
+
+#: How long requests under way may take once the process was told to end, in seconds.
+FINISH = 10
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 is any that is free. Raises `OSError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)
+
+
+def address(of: socket.socket) -> str:
+    """Where a socket listens, as a URL."""
+    host, port = of.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def server(app: FastAPI) -> uvicorn.Server:
+    """The server of an app. Nothing forwarded is believed here: the app has a list of whom it believes."""
+    config = uvicorn.Config(
+        app,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=FINISH,
+    )
+    return uvicorn.Server(config)
+
+
+def serve(app: FastAPI, on: socket.socket, stop: Event) -> None:
+    """Answer until `stop` is set or a signal says so."""
+    running = server(app)
+
+    def watch() -> None:
+        stop.wait()
+        running.should_exit = True
+
+    Thread(target=watch, daemon=True).start()
+    running.run(sockets=[on])
+    stop.set()

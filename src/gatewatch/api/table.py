@@ -1,0 +1,18 @@
+"""Who may call what: the one table. A route that is not in it stops the start (see `gate.guarded`).
+
+A router file beside this one makes its routes; its rows stand here, under the name that `--serve` knows it by.
+"""
+
+from typing import Literal
+
+from gatewatch.access_ports import Permission
+
+#: What a route asks of its caller. `public`: nothing; `session`: a person's own session, whatever it may otherwise.
+Needs = Permission | Literal["public", "session"]
+
+ROUTES: dict[str, Needs] = {
+    # Every process
+    "GET /healthz": "public",
+    "GET /readyz": "public",
+    "GET /openapi.json": "read",
+}
