@@ -66,6 +66,17 @@ class EventView(msgspec.Struct, frozen=True):
     late: bool
 
 
+class UserItem(msgspec.Struct, frozen=True):
+    """A user in a list. `risk` is decayed to now; `known` says whether the user ever got in."""
+
+    user_key: str
+    name: str
+    user_id: str
+    last_seen: datetime
+    risk: float
+    known: bool
+
+
 class Usual(msgspec.Struct, frozen=True):
     """A value a user logs in with and its decayed weight."""
 
@@ -242,6 +253,18 @@ def user_view(
         held=[{"time": to_datetime(h.time), "weight": h.weight, "revoked": h.revoked} for h in profile.held],
         anomalies=found,
         events=events,
+    )
+
+
+def user_item(stored: StoredProfile, now: int) -> UserItem:
+    """A user as it stands in a list."""
+    return UserItem(
+        user_key=stored.user_key,
+        name=stored.name,
+        user_id=stored.user_id,
+        last_seen=stored.last_seen,
+        risk=risk_at(stored.risk, now),
+        known=stored.profile.has_history,
     )
 
 
