@@ -4,7 +4,7 @@ Everything here is seen by one tenant: the store sets it for each transaction an
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
@@ -208,6 +208,31 @@ class Totals(msgspec.Struct, frozen=True):
     anomalies: dict[str, dict[str, int]]
 
 
+#: What top lists can be of, and what they can be ranked by.
+TopKind = Literal["user", "ip", "asn", "country", "detector"]
+Ranking = Literal["events", "failures", "signalled"]
+
+
+class Activity(NamedTuple):
+    """What happened in a stretch of time: events by their time, anomalies by their first hit."""
+
+    start: datetime
+    events: int = 0
+    successes: int = 0
+    failures: int = 0
+    signalled: int = 0
+    anomalies: int = 0
+
+
+class Top(NamedTuple):
+    """How often a value came. Of users only events with a signal are counted, of addresses also those that failed."""
+
+    value: str
+    events: int
+    failures: int
+    signalled: int
+
+
 class QueryStore(Protocol):
     """What there is to see of one tenant. All raise `ports.Unavailable`; none of them changes anything."""
 
@@ -245,6 +270,14 @@ class QueryStore(Protocol):
         self, wanted: DeadLetterFilter, limit: int, after: Position | None = None
     ) -> list[StoredDeadLetter]:
         """Dead letters, the latest first, from behind a position."""
+        ...
+
+    def activity(self, since: datetime, until: datetime, step: timedelta) -> list[Activity]:
+        """Stretches of the length `step` (of ten minutes or a multiple) in which something happened, in order."""
+        ...
+
+    def top(self, kind: TopKind, since: datetime, until: datetime, by: Ranking, limit: int) -> list[Top]:
+        """The values that came most often in whole hours, by a number that is above 0."""
         ...
 
     def policy(self) -> Policy:

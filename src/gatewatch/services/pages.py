@@ -14,12 +14,14 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from gatewatch.core.times import MAX_TIME, MIN_TIME, from_datetime, to_datetime
+from gatewatch.core.times import DAY, MAX_TIME, MIN_TIME, from_datetime, to_datetime
 from gatewatch.read_ports import AnomalyFilter, DeadLetterFilter, EventFilter, Position, UserFilter
 
 #: How far a list reaches back where nobody says, and the most rows of a page.
 DEFAULT_RANGE = timedelta(hours=24)
 MOST = 500
+#: Between these a range may lie.
+EARLIEST, LATEST = to_datetime(MIN_TIME), to_datetime(MAX_TIME - 400 * DAY)
 #: Characters of a cursor that may be one of ours: an id of 512 characters, packed and in base 64, and the rest.
 _LONGEST = 4_096
 
@@ -40,10 +42,10 @@ class BadCursor(BadQuery):
 
 
 class BadRange(BadQuery):
-    """A time range that ends before it begins."""
+    """A time range that ends before it begins, or lies where no events are."""
 
-    def __init__(self) -> None:
-        super().__init__("the range ends before it begins: since must lie before until")
+    def __init__(self, why: str = "the range ends before it begins: since must lie before until") -> None:
+        super().__init__(why)
 
 
 class Page(msgspec.Struct, Generic[Shown], frozen=True):
@@ -103,7 +105,9 @@ def spanned(
     since: datetime | None, until: datetime | None, now: datetime
 ) -> tuple[datetime, datetime | None]:
     """A range with a beginning: unless it is said, a day before the end. Raises `BadRange`."""
-    begin = since if since is not None else (until or now) - DEFAULT_RANGE
+    if any(not EARLIEST <= moment <= LATEST for moment in (since, until) if moment is not None):
+        raise BadRange(f"times lie between {EARLIEST.year} and {LATEST.year}")
+    begin = since if since is not None else max(EARLIEST, (until or now) - DEFAULT_RANGE)
     if until is not None and begin >= until:
         raise BadRange
     return begin, until

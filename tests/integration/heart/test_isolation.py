@@ -29,7 +29,7 @@ _TABLES = (
         "policies",
         "anomalies",
     ),
-    *("doubts", "outbox"),
+    *("doubts", "outbox", "activity", "activity_values"),
 )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from gatewatch.adapters.postgres.tenancy import TenantSession
 from tests.conftest import migrated_template
+from tests.integration.heart.rig import Heart
 from tests.integration.queries.filling import TENANT, fill
 from tests.support.servers import DatabaseServer
 
@@ -20,6 +21,14 @@ def filled(postgres: DatabaseServer, templates: dict[str, str]) -> Iterator[str]
         with psycopg.connect(conninfo, autocommit=True) as connection:
             fill(connection)
         yield conninfo
+
+
+@pytest.fixture
+def heart(database: str) -> Iterator[Heart]:
+    """The heart on a fresh database with four partitions."""
+    heart = Heart(database)
+    yield heart
+    heart.close()
 
 
 @pytest.fixture(scope="module")

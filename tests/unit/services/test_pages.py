@@ -105,6 +105,17 @@ def test_a_range_upside_down(length: timedelta) -> None:
         TABLE.page(2, wanted=EventFilter(since=NOW, until=NOW - length))
 
 
+@pytest.mark.parametrize(
+    "time",
+    [datetime(1, 1, 1, tzinfo=UTC), datetime(1969, 12, 31, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)],
+)
+def test_a_range_where_no_events_are(time: datetime) -> None:
+    """A range before 1970, or at the end of all time, is refused."""
+    for wanted in (EventFilter(since=time), EventFilter(until=time)):
+        with pytest.raises(BadRange):
+            TABLE.page(2, wanted=wanted)
+
+
 def test_a_page_has_its_bounds() -> None:
     """A page has at least one row and at most five hundred, whatever is asked."""
     table = Table([(time, str(time)) for time in range(600)])

@@ -1,6 +1,6 @@
 """What people see of one tenant, read from PostgreSQL (see `read_ports.QueryStore`)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
@@ -16,16 +16,20 @@ from gatewatch.core.sources import Buckets
 from gatewatch.core.times import to_datetime
 from gatewatch.ports import LOGINS
 from gatewatch.read_ports import (
+    Activity,
     AnomalyFilter,
     DeadLetterFilter,
     EventFilter,
     Position,
     Pulse,
+    Ranking,
     StoredAnomaly,
     StoredControl,
     StoredDeadLetter,
     StoredEvent,
     StoredProfile,
+    Top,
+    TopKind,
     Totals,
     Tried,
     UserFilter,
@@ -90,6 +94,19 @@ class PostgresQueries:
     ) -> list[StoredDeadLetter]:
         """Dead letters, the latest first."""
         return [StoredDeadLetter(*row) for row in self._session.rows(*statement(wanted, limit, after))]
+
+    def activity(self, since: datetime, until: datetime, step: timedelta) -> list[Activity]:
+        """Stretches in which something happened."""
+        stretch = {"since": since, "until": until, "step": step}
+        found = {row[0]: Activity(*row) for row in self._rows("activity", **stretch)}
+        for start, n in self._rows("anomaly_activity", **stretch):
+            found[start] = found.get(start, Activity(start))._replace(anomalies=n)
+        return [found[start] for start in sorted(found)]
+
+    def top(self, kind: TopKind, since: datetime, until: datetime, by: Ranking, limit: int) -> list[Top]:
+        """The values that came most often."""
+        rows = self._rows("top", kind=kind, since=since, until=until, by=by, limit=limit)
+        return [Top(*row) for row in rows]
 
     def policy(self) -> Policy:
         """The policy in force."""

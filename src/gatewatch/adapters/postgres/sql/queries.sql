@@ -101,6 +101,30 @@ WHERE tenant_id = current_setting('gatewatch.tenant')
 ORDER BY received_at DESC, id DESC
 LIMIT %(limit)s
 
+-- name: activity
+SELECT date_bin(%(step)s::interval, bucket, 'epoch'::timestamptz), sum(events)::bigint, sum(successes)::bigint,
+    sum(failures)::bigint, sum(signalled)::bigint, 0
+FROM activity
+WHERE tenant_id = current_setting('gatewatch.tenant') AND bucket >= %(since)s AND bucket < %(until)s
+GROUP BY 1
+
+-- name: anomaly_activity
+-- Who was hit first since then was hit last since then too: the index has the last.
+SELECT date_bin(%(step)s::interval, first_seen, 'epoch'::timestamptz), count(*)
+FROM anomalies
+WHERE tenant_id = current_setting('gatewatch.tenant') AND last_seen >= %(since)s
+  AND first_seen >= %(since)s AND first_seen < %(until)s AND state = 'open'
+GROUP BY 1
+
+-- name: top
+SELECT value, sum(events)::bigint, sum(failures)::bigint, sum(signalled)::bigint
+FROM activity_values
+WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = %(kind)s AND bucket >= %(since)s AND bucket < %(until)s
+GROUP BY value
+HAVING sum(CASE %(by)s WHEN 'events' THEN events WHEN 'failures' THEN failures ELSE signalled END) > 0
+ORDER BY sum(CASE %(by)s WHEN 'events' THEN events WHEN 'failures' THEN failures ELSE signalled END) DESC, value
+LIMIT %(limit)s
+
 -- name: policy
 SELECT body::text FROM policies WHERE tenant_id = current_setting('gatewatch.tenant') ORDER BY revision DESC LIMIT 1
 
@@ -116,7 +140,7 @@ SELECT (SELECT coalesce(sum(next_offset), 0)::bigint FROM partitions),
     current_setting('server_version')
 
 -- name: totals
-SELECT (SELECT count(*) FROM login_events WHERE tenant_id = current_setting('gatewatch.tenant')),
+SELECT (SELECT coalesce(sum(events), 0)::bigint FROM activity WHERE tenant_id = current_setting('gatewatch.tenant')),
     (SELECT count(*) FROM profiles WHERE tenant_id = current_setting('gatewatch.tenant') AND has_history),
     (SELECT count(*) FROM dead_letters WHERE tenant_id = current_setting('gatewatch.tenant'))
 
