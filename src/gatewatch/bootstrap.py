@@ -10,10 +10,13 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from gatewatch import logs
+from gatewatch.access_ports import AccessAdministration
 from gatewatch.adapters.enrichment import Enricher
 from gatewatch.adapters.files import InputProblem, LogFile
 from gatewatch.adapters.geo.build import build_mmdb
 from gatewatch.adapters.geo.maxmind import GeoProblem, MaxMind
+from gatewatch.adapters.passwords import Argon2Passwords
+from gatewatch.adapters.postgres.access import PostgresAccess, PostgresAccessAdministration
 from gatewatch.adapters.postgres.connection import Session, first_line, translated
 from gatewatch.adapters.postgres.imports import PostgresImports
 from gatewatch.adapters.postgres.leases import Leases
@@ -33,6 +36,7 @@ from gatewatch.ingest.contract import Arrival
 from gatewatch.ingest.native import read_native
 from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Enrich
 from gatewatch.read_ports import NotPrepared, QueryStore
+from gatewatch.services.access import Administration, Keys, Sessions
 from gatewatch.services.batches import BatchMaker
 from gatewatch.services.decoding import UNKNOWN_TENANT
 from gatewatch.services.outbox import Relay
@@ -195,11 +199,13 @@ def queries(conninfo: Callable[[], str], tenant: str) -> PostgresQueries:
 
 
 class Serving(NamedTuple):
-    """What an API process works with: whether it can (`ready` raises `Unavailable` or `NotPrepared`), and what a
-    tenant may be asked.
+    """What an API process works with: whether it can (`ready` raises `Unavailable` or `NotPrepared`), who gets in,
+    and what a tenant may be asked.
     """
 
     ready: Callable[[], None]
+    keys: Keys
+    sessions: Sessions
     queries: Callable[[str], QueryStore]
     close: Callable[[], None]
 
@@ -213,7 +219,20 @@ def serving(settings: Settings, conninfo: str) -> Serving:
             if not session.rows("SELECT FROM topics WHERE topic = %(topic)s", {"topic": LOGINS}):
                 raise NotPrepared
 
-    return Serving(ready, lambda tenant: PostgresQueries(pool.of(tenant)), pool.close)
+    access = PostgresAccess(pool)
+    return Serving(
+        ready,
+        Keys(access, monotonic),
+        Sessions(access, Argon2Passwords()),
+        lambda tenant: PostgresQueries(pool.of(tenant)),
+        pool.close,
+    )
+
+
+def administration(conninfo: str, tenant: str) -> tuple[Administration, AccessAdministration]:
+    """What an operator does with a tenant's accounts and keys, and the store it is done on."""
+    store = PostgresAccessAdministration(Session(conninfo), tenant)
+    return Administration(store, Argon2Passwords()), store
 
 
 def policies(conninfo: str, tenant: str) -> PostgresPolicies:

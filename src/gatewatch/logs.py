@@ -11,7 +11,10 @@ Logger = structlog.stdlib.BoundLogger
 def configure(level: str, service: str) -> None:
     """Set logging up for a process; `service` stands in every line."""
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+        # Tracebacks are plain: pretty ones show local variables, and with them what was logged in with.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[

@@ -29,3 +29,6 @@ REFUSED_BATCHES = Counter(
 PARTITIONS = Gauge("gatewatch_partitions_owned", "Partitions this process owns.")
 GAPS = Counter("gatewatch_log_gaps_total", "Ranges of the log that were lost before they were read.")
 RELAYED = Counter("gatewatch_outbox_relayed_total", "Outbox messages relayed.")
+LOGINS = Counter(
+    "gatewatch_api_logins_total", "Attempts to log in to Gatewatch itself, by result.", ["result"]
+)

@@ -10,7 +10,8 @@ from starlette.routing import BaseRoute
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gatewatch import __version__
-from gatewatch.api import health
+from gatewatch.api import health, sessions
+from gatewatch.api.credentials import Credentials
 from gatewatch.api.edge import Edge
 from gatewatch.api.gate import Authenticate, guarded
 from gatewatch.api.openapi import Operation, document
@@ -27,8 +28,8 @@ FUNCTIONS: tuple[Function, ...] = get_args(Function)
 SERVED: dict[Function, list[Sequence[BaseRoute]]] = {
     "ingest": [],
     "decide": [],
-    "query": [],
-    "ui": [],
+    "query": [sessions.router.routes],
+    "ui": [sessions.router.routes],
 }
 #: What plain routes say of themselves in the OpenAPI document, by "METHOD /path".
 WRITTEN: dict[str, Operation] = {}
@@ -45,15 +46,19 @@ def functions(text: str) -> list[Function]:
 def build(
     settings: Settings,
     serving: Serving,
-    authenticate: Authenticate,
     serve: Collection[Function] = FUNCTIONS,
+    authenticate: Authenticate | None = None,
 ) -> FastAPI:
-    """The app. Raises `gate.Unlisted` for a route that the table of routes does not have."""
+    """The app; callers are told by their keys and sessions, unless by `authenticate`.
+
+    Raises `gate.Unlisted` for a route that the table of routes does not have.
+    """
     found = [*health.router.routes]
     for function in FUNCTIONS:
         if function in serve:
             found.extend(route for routes in SERVED[function] for route in routes if route not in found)
-    behind = list(guarded(found, ROUTES, authenticate, settings.send_seconds, {}))
+    credentials = Credentials(serving.keys, serving.sessions, settings)
+    behind = list(guarded(found, ROUTES, authenticate or credentials, settings.send_seconds, {}))
     app = FastAPI(
         title="Gatewatch",
         version=__version__,
@@ -64,7 +69,7 @@ def build(
         lifespan=_lifespan,
         redirect_slashes=False,
     )
-    app.state.serving = serving
+    app.state.serving, app.state.credentials = serving, credentials
     app.state.document = document(behind, ROUTES, WRITTEN, settings.base_path)
     return app
 

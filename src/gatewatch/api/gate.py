@@ -19,12 +19,6 @@ Authenticate = Callable[[HTTPConnection], Awaitable[Principal | None]]
 _ACCOUNT = "account:"
 
 
-async def nobody(connection: HTTPConnection) -> Principal | None:
-    """No credential is valid."""
-    del connection
-    return None
-
-
 class Unlisted(Exception):
     """A route is not in the table of who may call what; nothing is served."""
 

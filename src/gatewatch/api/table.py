@@ -11,8 +11,14 @@ from gatewatch.access_ports import Permission
 Needs = Permission | Literal["public", "session"]
 
 ROUTES: dict[str, Needs] = {
-    # Every process
+    # In every process
     "GET /healthz": "public",
     "GET /readyz": "public",
     "GET /openapi.json": "read",
+    # People, in sessions.py
+    "POST /v1/session": "public",
+    "GET /v1/session": "session",
+    "DELETE /v1/session": "session",
+    "DELETE /v1/sessions": "session",
+    "POST /v1/account/password": "session",
 }

@@ -46,7 +46,7 @@ def set_(
     with reachable(state.settings) as conninfo:
         store = bootstrap.policies(conninfo, state.settings.tenant)
         try:
-            stored = set_policy(store, text, _who())
+            stored = set_policy(store, text, who())
         except PolicyRefused as error:
             raise UserError(f"{file}: {error}") from None
         finally:
@@ -62,7 +62,8 @@ def _read(file: str) -> bytes:
         raise UserError(f"{file}: {why}") from None
 
 
-def _who() -> str:
+def who() -> str:
+    """Who changed something, as far as a command line knows."""
     try:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):

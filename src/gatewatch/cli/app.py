@@ -12,6 +12,7 @@ from gatewatch import bootstrap
 from gatewatch import settings as configuration
 from gatewatch.bootstrap import GeoProblem, InputProblem, MigrationError, ServerError
 from gatewatch.cli import (
+    access,
     administration,
     demo,
     explaining,
@@ -91,6 +92,7 @@ for group in (
     subjects,
     explaining,
     administration,
+    access,
 ):
     group.register(app)
 

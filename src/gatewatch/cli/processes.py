@@ -1,5 +1,6 @@
 """Commands that run: up, api, detector, notifier, migrate, version."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -70,7 +71,6 @@ def api(
     # Imported here: no other command should wait for the web framework.
     from gatewatch.api import server
     from gatewatch.api.app import build, functions
-    from gatewatch.api.gate import nobody
 
     try:
         served = functions(serve)
@@ -81,12 +81,13 @@ def api(
         listener = server.listening(settings.api_host, settings.api_port)
     except OSError as error:
         where = f"{settings.api_host}:{settings.api_port}"
-        raise UserError(f"cannot listen on {where}: {error.strerror or error}") from None
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+        raise UserError(f"cannot listen on {where}: {why}") from None
     stop = stopping.on_signals()
     if with_parent:
         stopping.with_parent(stop)
     with listener:
-        app = build(settings, bootstrap.serving(settings, conninfo), nobody, served)
+        app = build(settings, bootstrap.serving(settings, conninfo), served)
         logs.get().info("the API listens", url=server.address(listener) + settings.base_path)
         server.serve(app, listener, stop)
 

@@ -29,7 +29,7 @@ _TABLES = (
         "policies",
         "anomalies",
     ),
-    *("doubts", "outbox", "activity", "activity_values"),
+    *("doubts", "outbox", "accounts", "sessions", "api_keys", "activity", "activity_values"),
 )
 
 

@@ -18,7 +18,7 @@ from gatewatch.access_ports import Principal
 from gatewatch.api import app as application
 from gatewatch.api.app import build
 from gatewatch.api.dependencies import Caller
-from gatewatch.api.gate import Unlisted, guarded, nobody
+from gatewatch.api.gate import Unlisted, guarded
 from gatewatch.api.problems import KINDS, Problem
 from gatewatch.api.table import ROUTES
 from gatewatch.bootstrap import Serving
@@ -80,7 +80,8 @@ def serving(failing: bool = False) -> Serving:
     def queries(tenant: str) -> Any:
         raise AssertionError(tenant)
 
-    return Serving(ready, queries, lambda: None)
+    nobody: Any = None
+    return Serving(ready, nobody, nobody, queries, lambda: None)
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def made(failing: bool = False, **environment: str) -> FastAPI:
         settings = read({f"GATEWATCH_{name.upper()}": value for name, value in environment.items()})
-        return build(settings, serving(failing), reader)
+        return build(settings, serving(failing), authenticate=reader)
 
     return made
 
@@ -304,12 +305,12 @@ async def plain(request: Request) -> None:
 def test_a_route_without_a_row_stops_the_start(route: Any, table: Any) -> None:
     """Nothing is served that the table does not answer for."""
     with pytest.raises(Unlisted):
-        list(guarded([route], table, nobody, 30.0, {}))
+        list(guarded([route], table, reader, 30.0, {}))
 
 
 def test_the_table_has_no_stale_row() -> None:
     """Each row belongs to a route that is served when everything is."""
-    routes = build(Settings(), serving(), nobody).routes
+    routes = build(Settings(), serving()).routes
     assert set(ROUTES) == {
         f"{method} {route.path}"
         for route in routes

@@ -1,0 +1,119 @@
+"""`gatewatch keys`, `admin` and `api`, as operators use them."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.support.commands import Commands, until
+from tests.support.http import answers
+from tests.support.servers import scratch_folder
+
+
+@pytest.fixture(scope="module")
+def commands() -> Iterator[Commands]:
+    """Commands over a data folder that was set up."""
+    with scratch_folder() as folder:
+        found = Commands(folder / "data", GATEWATCH_API_PORT="0")
+        assert found.run("migrate").returncode == 0
+        with found.server:
+            yield found
+
+
+def test_a_key_is_shown_once_and_listed_without_its_secret(commands: Commands) -> None:
+    """Standard output has the key and nothing else; the list has its prefix, scopes and end."""
+    done = commands.run("keys", "create", "the portal", "--scope", "ingest,read", "--expires", "90d")
+    assert done.returncode == 0, done.stderr
+    key = done.stdout.strip()
+    assert re.fullmatch(r"gwk_[0-9a-f]{12}_[0-9a-f]{64}", key)
+    assert key not in done.stderr
+    _, prefix, secret = key.split("_")
+    found = next(row for row in commands.json("keys", "list") if row["prefix"] == prefix)
+    assert (found["name"], found["scopes"]) == ("the portal", ["ingest", "read"])
+    assert found["expires_at"]
+    listed = commands.run("keys", "list").stdout
+    assert prefix in listed
+    assert secret not in listed
+
+
+def test_a_key_is_revoked_by_its_prefix(commands: Commands) -> None:
+    """A revoked key is listed as such; one that does not exist is one plain line."""
+    prefix = commands.run("keys", "create", "x").stdout.split("_")[1]
+    assert commands.run("keys", "revoke", prefix).returncode == 0
+    assert next(row for row in commands.json("keys", "list") if row["prefix"] == prefix)["revoked_at"]
+    missing = commands.run("keys", "revoke", "000000000000")
+    assert (missing.returncode, missing.stderr) == (1, "gatewatch: there is no key 000000000000\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["keys", "create", "x", "--scope", "admin"], "--scope: 'admin' is none of ingest, decide, read"),
+        (["keys", "create", "x", "--expires", "soon"], "--expires: 'soon' is no time from now (12h, 90d)"),
+        (["admin", "reset-password", "nobody"], "there is no account of that name"),
+        (["admin", "create", " "], "a name has 1 to 256 printable characters"),
+        (["admin", "create", "x", "--password-file", "/no/such"], "/no/such: No such file or directory"),
+        (["api", "--serve", "ingest,mail"], "--serve: 'mail' is none of ingest, decide, query, ui"),
+    ],
+)
+def test_mistakes_are_one_line(commands: Commands, arguments: list[str], said: str) -> None:
+    """What an operator gets wrong is told in one line, with exit code 1."""
+    done = commands.run(*arguments)
+    assert (done.returncode, done.stderr) == (1, f"gatewatch: {said}\n")
+
+
+def test_an_account_logs_in_and_is_reset(commands: Commands) -> None:
+    """A password that was made up is printed once and works; after a reset the new one does; both commands take one
+    from standard input.
+    """
+    first = commands.run("admin", "create", "ada").stdout.strip()
+    assert (
+        commands.run("admin", "create", "Ada").stderr
+        == "gatewatch: there is an account of that name already\n"
+    )
+    with commands.running("api") as process:
+        process.says("the API listens")
+        url = json.loads(process.said.splitlines()[0])["url"]
+        until(lambda: answers(url), "the API")
+
+        def log_in(password: str) -> int:
+            return httpx.post(f"{url}/v1/session", json={"name": "ada", "password": password}).status_code
+
+        assert log_in(first) == 200
+        second = commands.run("admin", "reset-password", "ada").stdout.strip()
+        assert (log_in(first), log_in(second)) == (401, 200)
+        done = commands.run(
+            "admin", "reset-password", "ada", "--password-file", "-", stdin=b"from a pipe, long enough\n"
+        )
+        assert (done.returncode, done.stdout) == (0, "")
+        assert log_in("from a pipe, long enough") == 200
+        for secret in (first, second, "from a pipe"):
+            assert secret not in process.said
+
+
+def test_the_api_ends_when_told(commands: Commands) -> None:
+    """SIGTERM ends the process with exit code 0, and nothing but JSON was said."""
+    with commands.running("api", "--serve", "query") as process:
+        process.says("the API listens")
+        assert process.ends(signal.SIGTERM) == 0
+        assert [json.loads(line)["service"] for line in process.said.splitlines()] == ["api"]
+
+
+def test_a_port_in_use_is_one_line(commands: Commands) -> None:
+    """Two processes on one port: the second says so."""
+    with commands.running("api") as process:
+        process.says("the API listens")
+        port = json.loads(process.said.splitlines()[0])["url"].rpartition(":")[2]
+        commands.environment["GATEWATCH_API_PORT"] = port
+        done = commands.run("api")
+        commands.environment["GATEWATCH_API_PORT"] = "0"
+    assert done.returncode == 1
+    assert (
+        done.stderr.splitlines()[-1]
+        == f"gatewatch: cannot listen on 127.0.0.1:{port}: Address already in use"
+    )
