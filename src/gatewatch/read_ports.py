@@ -3,7 +3,7 @@
 Everything here is seen by one tenant: the store sets it for each transaction and the database holds the rows apart.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, Protocol
 
@@ -74,6 +74,48 @@ class ImportStore(Protocol):
         ...
 
 
+#: What people say of an anomaly; one that nobody looked at is new.
+Status = Literal["new", "in_progress", "suppressed", "resolved"]
+
+
+class Said(NamedTuple):
+    """A status with its revision, the anomaly's hits at the time, and who said so when."""
+
+    status: Status
+    revision: int
+    hits: int
+    changed_at: datetime
+    changed_by: str
+
+
+class StatusChange(msgspec.Struct, frozen=True):
+    """A status that somebody wants an anomaly to have, if it is still at a revision (0: nobody ever said anything)."""
+
+    id: str
+    status: Status
+    revision: int
+
+
+class StatusAnswer(NamedTuple):
+    """What became of a change: done; or another was first, whose status is told; or there is no such anomaly."""
+
+    id: str
+    outcome: Literal["changed", "conflict", "unknown"]
+    said: Said
+
+
+class StatusStore(Protocol):
+    """What people say of one tenant's anomalies. All raise `ports.Unavailable`."""
+
+    def change(self, changes: Sequence[StatusChange], by: str) -> list[StatusAnswer]:
+        """Change at most 500 statuses and publish what changed, in one transaction; answers in the order given."""
+        ...
+
+    def history(self, id: str) -> list[Said]:
+        """What was said of an anomaly, the latest first."""
+        ...
+
+
 class AnomalyFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which anomalies; None does not filter. Times are of the last hit; `id` may be the beginning of one."""
 
@@ -84,6 +126,7 @@ class AnomalyFilter(msgspec.Struct, frozen=True, kw_only=True):
     subject_kind: str | None = None
     subject: str | None = None
     state: str | None = None
+    statuses: list[Status] | None = None
     event_id: str | None = None
     id: str | None = None
 
@@ -96,11 +139,12 @@ class Position(NamedTuple):
 
 
 class StoredAnomaly(msgspec.Struct, frozen=True):
-    """An anomaly with when it was first and last written."""
+    """An anomaly with when it was first and last written, and what people said of it, if anything."""
 
     anomaly: Anomaly
     opened_at: datetime
     updated_at: datetime
+    said: Said | None = None
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -57,6 +57,7 @@ OTHERS: dict[str, Filter] = {
     "anomalies by severity": AnomalyFilter(severities=["high", "critical"], **SEASON),
     "anomalies by detector": AnomalyFilter(detector="impossible_travel", **SEASON),
     "anomalies by state": AnomalyFilter(state="open", **SEASON),
+    "anomalies by status": AnomalyFilter(statuses=["new", "in_progress"], **SEASON),
     "anomalies by subject": AnomalyFilter(subject_kind="user", subject="user3611", **SEASON),
     "users by risk": UserFilter(sort="risk", **SEASON),
     "users by last seen": UserFilter(sort="last_seen", **SEASON),

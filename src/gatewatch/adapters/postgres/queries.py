@@ -23,6 +23,7 @@ from gatewatch.read_ports import (
     Position,
     Pulse,
     Ranking,
+    Said,
     StoredAnomaly,
     StoredControl,
     StoredDeadLetter,
@@ -54,7 +55,10 @@ class PostgresQueries:
     ) -> list[StoredAnomaly]:
         """Anomalies, the latest hit first."""
         rows = self._session.rows(*statement(wanted, limit, after))
-        return [StoredAnomaly(anomalies.decode(row[0]), row[1], row[2]) for row in rows]
+        return [
+            StoredAnomaly(anomalies.decode(row[0]), row[1], row[2], Said(*row[3:]) if row[3] else None)
+            for row in rows
+        ]
 
     def events(self, wanted: EventFilter, limit: int, after: Position | None = None) -> list[StoredEvent]:
         """Events, the latest first."""

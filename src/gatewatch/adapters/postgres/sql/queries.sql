@@ -3,8 +3,9 @@
 -- the time alone is compared as well, which keeps later months out of the plan.
 
 -- name: anomalies
-SELECT a.body::text, a.opened_at, a.updated_at
+SELECT a.body::text, a.opened_at, a.updated_at, s.status, s.revision, s.hits, s.changed_at, s.changed_by
 FROM anomalies a
+LEFT JOIN anomaly_statuses s ON s.tenant_id = a.tenant_id AND s.id = a.id
 WHERE a.tenant_id = current_setting('gatewatch.tenant')
   AND (%(since)s::timestamptz IS NULL OR a.last_seen >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR a.last_seen < %(until)s)
@@ -14,6 +15,7 @@ WHERE a.tenant_id = current_setting('gatewatch.tenant')
   AND (%(subject_kind)s::text IS NULL OR a.subject_kind = %(subject_kind)s)
   AND (%(subject)s::text IS NULL OR a.subject = %(subject)s)
   AND (%(state)s::text IS NULL OR a.state = %(state)s)
+  AND (%(statuses)s::text[] IS NULL OR coalesce(s.status, 'new') = ANY(%(statuses)s))
   AND (%(event_id)s::text IS NULL OR a.body ->> 'event_id' = %(event_id)s)
   AND (%(id)s::text IS NULL OR starts_with(a.id, %(id)s))
 ORDER BY a.last_seen DESC, a.id DESC
@@ -135,8 +137,9 @@ SELECT (SELECT coalesce(sum(next_offset), 0)::bigint FROM partitions),
           WHERE p.topic = %(topic)s ORDER BY p.part),
     (SELECT count(*) FROM members WHERE seen_at > clock_timestamp() - interval '5 seconds'),
     (SELECT count(*) FROM review_queue WHERE due_at <= now()),
-    (SELECT coalesce(sum(p.out_seq - coalesce(o.seq, 0)), 0)::bigint FROM partitions p LEFT JOIN outbox_positions o USING (part)
-     WHERE p.topic = %(topic)s),
+    (SELECT coalesce(sum(p.out_seq - coalesce(o.seq, 0)), 0)::bigint
+     FROM (SELECT part, out_seq FROM partitions WHERE topic = %(topic)s UNION ALL SELECT lane, out_seq FROM outbox_lanes) AS p
+     LEFT JOIN outbox_positions o USING (part)),
     current_setting('server_version')
 
 -- name: totals
