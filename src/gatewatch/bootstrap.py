@@ -26,6 +26,7 @@ from gatewatch.adapters.postgres.outbox import PostgresOutbox, Upkeep
 from gatewatch.adapters.postgres.policies import PostgresPolicies
 from gatewatch.adapters.postgres.queries import PostgresQueries
 from gatewatch.adapters.postgres.server import EmbeddedPostgres, PostgresBinaries, ServerError
+from gatewatch.adapters.postgres.statuses import PostgresStatuses
 from gatewatch.adapters.postgres.store import PostgresStore
 from gatewatch.adapters.postgres.tenancy import TenantPool, TenantSession
 from gatewatch.adapters.useragents import UserAgents
@@ -35,7 +36,7 @@ from gatewatch.detectors import extended_engine
 from gatewatch.ingest.contract import Arrival
 from gatewatch.ingest.native import read_native
 from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Enrich
-from gatewatch.read_ports import NotPrepared, QueryStore
+from gatewatch.read_ports import NotPrepared, QueryStore, StatusStore
 from gatewatch.services.access import Administration, Keys, Sessions
 from gatewatch.services.batches import BatchMaker
 from gatewatch.services.decoding import UNKNOWN_TENANT
@@ -200,13 +201,14 @@ def queries(conninfo: Callable[[], str], tenant: str) -> PostgresQueries:
 
 class Serving(NamedTuple):
     """What an API process works with: whether it can (`ready` raises `Unavailable` or `NotPrepared`), who gets in,
-    and what a tenant may be asked.
+    what a tenant may be asked, and what may be said of its anomalies.
     """
 
     ready: Callable[[], None]
     keys: Keys
     sessions: Sessions
     queries: Callable[[str], QueryStore]
+    statuses: Callable[[str], StatusStore]
     close: Callable[[], None]
 
 
@@ -225,6 +227,7 @@ def serving(settings: Settings, conninfo: str) -> Serving:
         Keys(access, monotonic),
         Sessions(access, Argon2Passwords()),
         lambda tenant: PostgresQueries(pool.of(tenant)),
+        lambda tenant: PostgresStatuses(pool.of(tenant)),
         pool.close,
     )
 

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gatewatch import __version__
-from gatewatch.api import health, sessions
+from gatewatch.api import health, queries, sessions, triage
 from gatewatch.api.credentials import Credentials
 from gatewatch.api.edge import Edge
 from gatewatch.api.gate import Authenticate, guarded
@@ -28,7 +28,7 @@ FUNCTIONS: tuple[Function, ...] = get_args(Function)
 SERVED: dict[Function, list[Sequence[BaseRoute]]] = {
     "ingest": [],
     "decide": [],
-    "query": [sessions.router.routes],
+    "query": [sessions.router.routes, triage.router.routes, queries.router.routes, queries.anything.routes],
     "ui": [sessions.router.routes],
 }
 #: What plain routes say of themselves in the OpenAPI document, by "METHOD /path".

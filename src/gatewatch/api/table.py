@@ -21,4 +21,19 @@ ROUTES: dict[str, Needs] = {
     "DELETE /v1/session": "session",
     "DELETE /v1/sessions": "session",
     "POST /v1/account/password": "session",
+    # What there is to see, in queries.py
+    "GET /v1/events": "read",
+    "GET /v1/events/{event_id}": "read",
+    "GET /v1/anomalies": "read",
+    "GET /v1/anomalies/{id}": "read",
+    "GET /v1/users": "read",
+    "GET /v1/users/{user}": "read",
+    "GET /v1/entities/{kind}/{value}": "read",
+    "GET /v1/dead-letters": "read",
+    "GET /v1/overview/series": "read",
+    "GET /v1/overview/top/{kind}": "read",
+    # What people say of anomalies, in triage.py
+    "GET /v1/anomalies/{id}/history": "read",
+    "PATCH /v1/anomalies/{id}": "triage",
+    "POST /v1/anomalies/statuses": "triage",
 }

@@ -67,12 +67,17 @@ class Queries:
 
     def source(self, kind: str, value: str) -> SourceView | None:
         """A source: ip, prefix, asn or country; None for one that was never seen."""
-        wanted = of_source(kind, value)
+        found = self.entity(kind, value, None, None)
+        return found if found.windows or found.tried or found.anomalies else None
+
+    def entity(self, kind: str, value: str, since: datetime | None, until: datetime | None) -> SourceView:
+        """A source, whatever it did; users tried and successes are those of the range. Raises `ValueError` for one
+        that cannot be.
+        """
+        wanted = msgspec.structs.replace(of_source(kind, value), since=since, until=until)
         buckets = self._store.buckets(kind, value)
         tried = self._store.tried(wanted, RECENT)
         found = self.anomalies(AnomalyFilter(subject_kind=kind, subject=value), RECENT)
-        if not buckets and not tried and not found:
-            return None
         succeeded = msgspec.structs.replace(wanted, outcome="success")
         return source_view((kind, value), buckets, tried, found, self.events(succeeded, RECENT))
 

@@ -3,6 +3,7 @@
 -- the time alone is compared as well, which keeps later months out of the plan.
 
 -- name: anomalies
+-- An id is of hex digits, so what begins with some of them lies before the same with a "g".
 SELECT a.body::text, a.opened_at, a.updated_at, s.status, s.revision, s.hits, s.changed_at, s.changed_by
 FROM anomalies a
 LEFT JOIN anomaly_statuses s ON s.tenant_id = a.tenant_id AND s.id = a.id
@@ -17,7 +18,7 @@ WHERE a.tenant_id = current_setting('gatewatch.tenant')
   AND (%(state)s::text IS NULL OR a.state = %(state)s)
   AND (%(statuses)s::text[] IS NULL OR coalesce(s.status, 'new') = ANY(%(statuses)s))
   AND (%(event_id)s::text IS NULL OR a.body ->> 'event_id' = %(event_id)s)
-  AND (%(id)s::text IS NULL OR starts_with(a.id, %(id)s))
+  AND (%(id)s::text IS NULL OR a.id >= %(id)s AND a.id < %(id)s || 'g')
 ORDER BY a.last_seen DESC, a.id DESC
 LIMIT %(limit)s
 
