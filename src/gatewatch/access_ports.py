@@ -132,6 +132,16 @@ class AccessAdministration(Protocol):
         """Create an account; False where the login name is taken (by whatever tenant)."""
         ...
 
+    def any_account(self) -> bool:
+        """Whether the tenant has an account."""
+        ...
+
+    def first_account(
+        self, id: str, name: str, login: str, password_hash: str, permissions: Sequence[Permission]
+    ) -> bool:
+        """Create an account where the tenant has none, of several at once only one; False where it was not."""
+        ...
+
     def reset_password(self, login: str, password_hash: str) -> bool:
         """Give an account of the tenant a password and end its sessions; False where there is none."""
         ...

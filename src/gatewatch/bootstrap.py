@@ -35,7 +35,7 @@ from gatewatch.core.times import DAY
 from gatewatch.detectors import extended_engine
 from gatewatch.ingest.contract import Arrival
 from gatewatch.ingest.native import read_native
-from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Enrich
+from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Clock, Enrich, LogWriter
 from gatewatch.read_ports import NotPrepared, QueryStore, StatusStore
 from gatewatch.services.access import Administration, Keys, Sessions
 from gatewatch.services.batches import BatchMaker
@@ -201,7 +201,7 @@ def queries(conninfo: Callable[[], str], tenant: str) -> PostgresQueries:
 
 class Serving(NamedTuple):
     """What an API process works with: whether it can (`ready` raises `Unavailable` or `NotPrepared`), who gets in,
-    what a tenant may be asked, and what may be said of its anomalies.
+    what a tenant may be asked, what may be said of its anomalies, and the log.
     """
 
     ready: Callable[[], None]
@@ -209,6 +209,8 @@ class Serving(NamedTuple):
     sessions: Sessions
     queries: Callable[[str], QueryStore]
     statuses: Callable[[str], StatusStore]
+    log: LogWriter
+    clock: Clock
     close: Callable[[], None]
 
 
@@ -222,13 +224,21 @@ def serving(settings: Settings, conninfo: str) -> Serving:
                 raise NotPrepared
 
     access = PostgresAccess(pool)
+    log = PostgresLog(conninfo, role="gatewatch_app")
+
+    def close() -> None:
+        pool.close()
+        log.close()
+
     return Serving(
         ready,
         Keys(access, monotonic),
         Sessions(access, Argon2Passwords()),
         lambda tenant: PostgresQueries(pool.of(tenant)),
         lambda tenant: PostgresStatuses(pool.of(tenant)),
-        pool.close,
+        log,
+        SystemClock(),
+        close,
     )
 
 

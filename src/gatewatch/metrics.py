@@ -32,3 +32,19 @@ RELAYED = Counter("gatewatch_outbox_relayed_total", "Outbox messages relayed.")
 LOGINS = Counter(
     "gatewatch_api_logins_total", "Attempts to log in to Gatewatch itself, by result.", ["result"]
 )
+INGESTED = Counter(
+    "gatewatch_ingest_records_total",
+    "What became of records that came over HTTP (accepted, duplicate, ignored, rejected), by source.",
+    ["source", "result"],
+)
+INGEST_REJECTS = Counter(
+    "gatewatch_ingest_rejects_total",
+    "Records that came over HTTP and were rejected, by API key (its prefix) and reason.",
+    ["key", "reason"],
+)
+APPEND_SECONDS = Histogram("gatewatch_ingest_append_seconds", "Seconds per durable append of an API process.")
+APPEND_REQUESTS = Histogram(
+    "gatewatch_ingest_append_requests",
+    "Requests whose records went into one append.",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000),
+)

@@ -6,6 +6,8 @@ import json
 import re
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import httpx
 import pytest
@@ -19,7 +21,7 @@ from tests.support.servers import scratch_folder
 def commands() -> Iterator[Commands]:
     """Commands over a data folder that was set up."""
     with scratch_folder() as folder:
-        found = Commands(folder / "data", GATEWATCH_API_PORT="0")
+        found = Commands(folder / "data")
         assert found.run("migrate").returncode == 0
         with found.server:
             yield found
@@ -117,3 +119,34 @@ def test_a_port_in_use_is_one_line(commands: Commands) -> None:
         done.stderr.splitlines()[-1]
         == f"gatewatch: cannot listen on 127.0.0.1:{port}: Address already in use"
     )
+
+
+def test_what_was_acknowledged_survives_a_kill(commands: Commands) -> None:
+    """While a process of the API is killed at full speed, every event that was answered with 202 lies in the log."""
+    key = commands.run("--tenant", "killed", "keys", "create", "x").stdout.strip()
+    sent = list[str]()
+
+    def send(url: str, sender: int) -> None:
+        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
+            for number in count():
+                name = f"u{sender}-{number}"
+                body = {"time": "2026-03-02T07:00:00Z", "outcome": "success", "user": name, "event_id": name}
+                try:
+                    if client.post("/v1/events", json=body).status_code == 202:
+                        sent.append(name)
+                except httpx.TransportError:
+                    return
+
+    with commands.running("api", "--serve", "ingest") as process:
+        process.says("the API listens")
+        url = json.loads(process.said.splitlines()[0])["url"]
+        until(lambda: answers(url), "the API")
+        with ThreadPoolExecutor(6) as pool:
+            senders = [pool.submit(send, url, sender) for sender in range(6)]
+            until(lambda: len(sent) >= 200, "events")
+            process.process.kill()
+            for sender in senders:
+                sender.result()
+    keys = {key for (key,) in commands.rows("SELECT key FROM event_log WHERE key LIKE 'killed:%'")}
+    assert len(sent) >= 200
+    assert {f"killed:{name}" for name in sent} <= keys

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.commands import Commands, Process, gone, until
+from tests.support.http import answers
 from tests.support.servers import ROOT
 
 LOG = ROOT / "tests/data/sshd-auth.log"
@@ -31,7 +35,7 @@ def started(up: Process) -> list[int]:
     """Its children, once all of them run."""
     up.says("Gatewatch runs")
     until(lambda: "partition claimed" in up.said, "a detector at work")
-    assert len(up.children("detector")) == len(up.children("notifier")) == 1
+    assert len(up.children("detector")) == len(up.children("notifier")) == len(up.children(" api ")) == 1
     return up.children()
 
 
@@ -52,7 +56,7 @@ def test_it_stops_without_leaving_anything_behind(commands: Commands, number: si
     """Ctrl-C or SIGTERM ends the children, then PostgreSQL, and the exit code is 0."""
     with commands.running("up") as up:
         children = started(up)
-        assert len(children) == 3
+        assert len(children) == 4
         assert up.ends(number) == 0
         assert gone(children)
         assert not commands.server.running()
@@ -142,3 +146,41 @@ def test_the_demo_prints_anomalies_and_ends_by_itself(commands: Commands) -> Non
     found = Commands(commands.data_dir / "demo").json("anomalies", "--severity", "high", "--limit", "3")
     assert {anomaly["severity"] for anomaly in found} <= {"high", "critical"}
     assert len(found) == 3
+
+
+def test_people_get_in_after_the_first_start(commands: Commands) -> None:
+    """The first start makes an account and keeps its password in a file for its owner's eyes; later starts say how to
+    reset it, and a process of the API that dies is started again at the same address.
+    """
+    path = commands.data_dir / "admin-password"
+    with commands.running("up") as up:
+        started(up)
+        url = found[1] if (found := re.search(r"the API is at (\S+);", up.said)) else ""
+        until(lambda: answers(url), "the API")
+        password = path.read_text().strip()
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert password not in up.said
+        body = {"name": "admin", "password": password}
+        assert httpx.post(f"{url}/v1/session", json=body).json()["permissions"] == ["admin", "read", "triage"]
+        (api,) = up.children(" api ")
+        os.kill(api, signal.SIGKILL)
+        up.says("the API was ended by SIGKILL; it is started again")
+        until(lambda: answers(url), "the API's return")
+        assert up.ends(signal.SIGINT) == 0
+    with commands.running("up") as up:
+        started(up)
+        assert "a forgotten password: gatewatch admin reset-password NAME" in up.said
+        assert path.read_text().strip() == password
+    assert len(commands.json("keys", "list")) == 0
+
+
+def test_a_port_that_is_taken_is_one_line(commands: Commands) -> None:
+    """Where somebody else listens nothing is started, and the setting is named."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        commands.environment["GATEWATCH_API_PORT"] = str(port)
+        done = commands.run("up")
+    assert done.returncode == 1
+    said = f"gatewatch: cannot listen on 127.0.0.1:{port}: Address already in use (GATEWATCH_API_PORT)"
+    assert done.stderr.splitlines()[-1] == said
+    assert not commands.server.running()

@@ -32,6 +32,7 @@ class Commands:
             **kept,
             "PYTHONPATH": str(ROOT / "src"),
             "GATEWATCH_DATA_DIR": str(data_dir),
+            "GATEWATCH_API_PORT": "0",  # whoever else runs here keeps the usual one
             "NO_COLOR": "1",
             **environment,
         }

@@ -10,9 +10,11 @@ from starlette.routing import BaseRoute
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gatewatch import __version__
-from gatewatch.api import health, queries, sessions, triage
+from gatewatch.api import events, events_openapi, health, queries, sessions, triage
+from gatewatch.api.appending import Appender
 from gatewatch.api.credentials import Credentials
 from gatewatch.api.edge import Edge
+from gatewatch.api.events import Ingest
 from gatewatch.api.gate import Authenticate, guarded
 from gatewatch.api.openapi import Operation, document
 from gatewatch.api.problems import HANDLERS
@@ -26,13 +28,13 @@ FUNCTIONS: tuple[Function, ...] = get_args(Function)
 
 #: The routes of each function. A new router file is one line here, and its rows in `table.ROUTES`.
 SERVED: dict[Function, list[Sequence[BaseRoute]]] = {
-    "ingest": [],
+    "ingest": [events.routes],
     "decide": [],
     "query": [sessions.router.routes, triage.router.routes, queries.router.routes, queries.anything.routes],
     "ui": [sessions.router.routes],
 }
 #: What plain routes say of themselves in the OpenAPI document, by "METHOD /path".
-WRITTEN: dict[str, Operation] = {}
+WRITTEN: dict[str, Operation] = {**events_openapi.WRITTEN}
 
 
 def functions(text: str) -> list[Function]:
@@ -58,7 +60,9 @@ def build(
         if function in serve:
             found.extend(route for routes in SERVED[function] for route in routes if route not in found)
     credentials = Credentials(serving.keys, serving.sessions, settings)
-    behind = list(guarded(found, ROUTES, authenticate or credentials, settings.send_seconds, {}))
+    behind = list(
+        guarded(found, ROUTES, authenticate or credentials, settings.send_seconds, events.sizes(settings))
+    )
     app = FastAPI(
         title="Gatewatch",
         version=__version__,
@@ -70,6 +74,8 @@ def build(
         redirect_slashes=False,
     )
     app.state.serving, app.state.credentials = serving, credentials
+    app.state.appender = Appender(serving.log)
+    app.state.ingest = Ingest(app.state.appender, serving.clock, settings)
     app.state.document = document(behind, ROUTES, WRITTEN, settings.base_path)
     return app
 
@@ -87,4 +93,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        app.state.appender.close()
         serving.close()

@@ -59,7 +59,7 @@ class _Bounded:
 def _declared(scope: Scope) -> int:
     for name, value in scope["headers"]:
         if name == b"content-length":
-            return int(value) if value.isdigit() else 0
+            return int(value[:20]) if value.isdigit() else 0
     return 0
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import MutableMapping
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatewatch import logs
@@ -39,6 +40,8 @@ class Edge:
         sending = _Sending(send)
         try:
             await self._inside(self._placed(scope), receive, sending)
+        except ClientDisconnect:
+            return  # nobody is left to be told
         except Exception:
             # The boundary: what nobody expected is logged once and told without detail.
             logs.get().exception("request failed", method=scope["method"])

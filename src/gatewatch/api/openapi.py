@@ -40,6 +40,7 @@ _SCHEMES: Operation = {
         "description": "A person's session; over https the cookie's name begins with `__Host-` or `__Secure-`.",
     },
 }
+_VALIDATION = "HTTPValidationError"
 _ANSWERS = {400: "bad request", 401: "no valid credential", 403: "not allowed", 503: "unavailable"}
 
 
@@ -76,8 +77,10 @@ def _complete(operation: Operation, needs: Needs) -> None:
     """Add what every operation has: its credentials and its problems."""
     operation["security"] = _security(needs)
     answers = operation["responses"]
-    taken = "422" in answers
-    answers.pop("422", None)
+    # FastAPI's own description of a wrong value gives way to ours; what was written by hand stays.
+    taken = _VALIDATION in str(answers.get("422"))
+    if taken:
+        del answers["422"]
     statuses = {**_ANSWERS, **({422: "a value is not what it must be"} if taken else {})}
     for status, description in statuses.items():
         if needs != "public" or status not in (401, 403):

@@ -14,7 +14,6 @@ from gatewatch.api import models
 from gatewatch.api.asking import Asking, AskingOfAnything, Cursor, Limit, Since, Until, found
 from gatewatch.api.dependencies import Asked, Caller, Parts
 from gatewatch.api.openapi import problem
-from gatewatch.bootstrap import SystemClock
 from gatewatch.core.events import user_key
 from gatewatch.core.times import to_datetime
 from gatewatch.read_ports import (
@@ -44,12 +43,12 @@ Severity = Literal["low", "medium", "high", "critical"]
 
 def lists(who: Caller, parts: Parts) -> Lists:
     """The lists of the caller's tenant."""
-    return Lists(parts.queries(who.tenant), SystemClock())
+    return Lists(parts.queries(who.tenant), parts.clock)
 
 
 def overview(who: Caller, parts: Parts) -> Overview:
     """The overview of the caller's tenant."""
-    return Overview(parts.queries(who.tenant), SystemClock())
+    return Overview(parts.queries(who.tenant), parts.clock)
 
 
 Listed = Annotated[Lists, Depends(lists)]
@@ -170,13 +169,14 @@ def one_user(asked: Asked, user: Annotated[str, Path(max_length=512)]) -> models
 @anything.get("/entities/{kind}/{value}")
 def entity(
     asked: Asked,
+    parts: Parts,
     kind: Literal["ip", "prefix", "asn", "country"],
     value: Annotated[str, Path(max_length=64, examples=["203.0.113.0/24"])],
     since: Since = None,
     until: Until = None,
 ) -> models.Entity:
     """A source and its activity: whom it tried, who got in, what was found."""
-    begin, end = spanned(since, until, to_datetime(SystemClock().now()))
+    begin, end = spanned(since, until, to_datetime(parts.clock.now()))
     try:
         what = asked.entity(kind, _canonical(kind, value), begin, end)
     except ValueError:

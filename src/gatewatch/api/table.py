@@ -36,4 +36,7 @@ ROUTES: dict[str, Needs] = {
     "GET /v1/anomalies/{id}/history": "read",
     "PATCH /v1/anomalies/{id}": "triage",
     "POST /v1/anomalies/statuses": "triage",
+    # Programs, in events.py
+    "POST /v1/events": "ingest",
+    "POST /v1/ingest/{connector}": "ingest",
 }

@@ -20,12 +20,10 @@ from gatewatch.cli.attendance import reachable
 from gatewatch.cli.errors import UserError
 from gatewatch.cli.rendering import cell, columns, grid, moment
 from gatewatch.cli.state import State, state_of
-from gatewatch.services.access import Administration, Refused, generated_password
+from gatewatch.services.access import ADMIN, Administration, Refused, generated_password
 
 #: What a key may be for; what people do needs a person.
 SCOPES = ("ingest", "decide", "read")
-#: What the first of all accounts may.
-ADMIN: tuple[Permission, ...] = ("read", "triage", "admin")
 _LIFE = re.compile(r"(\d{1,5})([hd])")
 
 PasswordFile = Annotated[

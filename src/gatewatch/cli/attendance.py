@@ -58,14 +58,21 @@ class Attendance:
     """The system, running: found, or started and looked after by this process until it leaves.
 
     Whoever supervised may leave before we are done (Ctrl-C, the end of its own work): then we take over. `fresh`
-    wants the system for itself, with an empty database.
+    wants the system for itself, with an empty database; `api` wants the HTTP API as well.
     """
 
     def __init__(
-        self, settings: Settings, report: Report, *, command: str, detectors: int = 1, fresh: bool = False
+        self,
+        settings: Settings,
+        report: Report,
+        *,
+        command: str,
+        detectors: int = 1,
+        fresh: bool = False,
+        api: bool = False,
     ) -> None:
         self.settings, self._report = settings, report
-        self._command, self._detectors, self._fresh = command, detectors, fresh
+        self._command, self._detectors, self._fresh, self._api = command, detectors, fresh, api
         self._supervisor: Supervisor | None = None
         self._server: EmbeddedPostgres | None = None
         self._stop = Event()
@@ -75,6 +82,11 @@ class Attendance:
     def conninfo(self) -> str:
         """Where the database is now: an embedded one may come back on another port."""
         return current(self.settings)
+
+    @property
+    def url(self) -> str:
+        """Where people reach the API, "" where this process does not run it."""
+        return self._supervisor.url if self._supervisor is not None else ""
 
     def __enter__(self) -> Self:
         self._take_over()
@@ -99,7 +111,12 @@ class Attendance:
         if self._attended_elsewhere():
             return
         supervisor = Supervisor(
-            self.settings, self._report, command=self._command, detectors=self._detectors, quiet=True
+            self.settings,
+            self._report,
+            command=self._command,
+            detectors=self._detectors,
+            quiet=True,
+            api=self._api,
         )
         try:
             supervisor.start(fresh=self._fresh)

@@ -23,6 +23,7 @@ from gatewatch.cli.progress import Progress, progress_for
 from gatewatch.cli.rendering import columns, grid, severity
 from gatewatch.cli.state import State, state_of
 from gatewatch.cli.watching import Seconds, Watch, show
+from gatewatch.cli.welcome import welcome
 from gatewatch.core.times import DAY, from_datetime
 from gatewatch.ingest.contract import Arrival
 from gatewatch.read_ports import Totals
@@ -61,7 +62,10 @@ def demo(
     state = _own(state_of(context))
     state.say(f"a demo with made-up people, in {state.settings.data_path}")
     notices = _Notices(state)
-    with Attendance(state.settings, notices, command="demo", detectors=detectors, fresh=True) as system:
+    with Attendance(
+        state.settings, notices, command="demo", detectors=detectors, fresh=True, api=True
+    ) as system:
+        welcome(state, system.conninfo, system.url)
         world = _Feeder(state.settings, system, rate)
         with progress_for(state.err) as progress:
             world.warm_up(progress)

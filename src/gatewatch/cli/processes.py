@@ -13,6 +13,7 @@ from gatewatch.cli.attendance import database
 from gatewatch.cli.errors import UserError
 from gatewatch.cli.state import State, state_of
 from gatewatch.cli.supervisor import Supervisor
+from gatewatch.cli.welcome import welcome
 from gatewatch.ports import Unavailable
 from gatewatch.settings import Settings
 
@@ -33,11 +34,12 @@ def up(
     ] = False,
 ) -> None:
     """Run the whole system on this machine until Ctrl-C; its data stays."""
-    settings = state_of(context).settings
+    state = state_of(context)
+    settings = state.settings
     logs.configure(settings.log_level, "up")
     stop = stopping.on_signals()
     log = logs.get()
-    supervisor = Supervisor(settings, log.info, command="up", detectors=detectors)
+    supervisor = Supervisor(settings, log.info, command="up", detectors=detectors, api=True)
     waited = False
     while True:
         try:
@@ -52,6 +54,7 @@ def up(
             if stop.wait(2.0):
                 return
     try:
+        welcome(state, supervisor.conninfo, supervisor.url)
         log.info("Gatewatch runs; Ctrl-C stops it", detectors=detectors, data=str(settings.data_path))
         supervisor.run(stop)
         log.info("stopping")

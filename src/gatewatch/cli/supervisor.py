@@ -18,6 +18,7 @@ from gatewatch.bootstrap import EmbeddedPostgres, ServerError
 from gatewatch.cli.children import Child
 from gatewatch.cli.errors import UserError
 from gatewatch.cli.lock import Standing, SupervisorLock
+from gatewatch.cli.welcome import free_port
 from gatewatch.ports import Unavailable
 from gatewatch.settings import Settings
 
@@ -40,11 +41,19 @@ class Supervisor:
     """Runs the system over `settings.data_path`, or over your own server where `database_url` names one.
 
     `command` is what others are told that runs here; `quiet` sends the children's output to a file in the data
-    folder. Use `start`, then `tick` every `TICK` seconds, then `stop`, all in one thread.
+    folder; `api` adds a process of the HTTP API. Use `start`, then `tick` every `TICK` seconds, then `stop`, all in one
+    thread.
     """
 
     def __init__(
-        self, settings: Settings, report: Report, *, command: str, detectors: int = 1, quiet: bool = False
+        self,
+        settings: Settings,
+        report: Report,
+        *,
+        command: str,
+        detectors: int = 1,
+        quiet: bool = False,
+        api: bool = False,
     ) -> None:
         self._settings, self._report, self._command, self._quiet = settings, report, command, quiet
         self._lock = SupervisorLock(settings.data_path)
@@ -53,7 +62,9 @@ class Supervisor:
         self.children = [
             *(Child(f"detector {n + 1}", ["detector"]) for n in range(detectors)),
             Child("the notifier", ["notifier"]),
+            *([Child("the API", ["api"])] if api else []),
         ]
+        self._api, self._port = api, settings.api_port
         self._output: IO[bytes] | None = None
         self._next_server_start = 0.0
 
@@ -62,14 +73,26 @@ class Supervisor:
         """Where the database is."""
         return self._conninfo
 
+    @property
+    def url(self) -> str:
+        """Where people reach the API, "" where it is not ours to run."""
+        if not self._api:
+            return ""
+        host = self._settings.api_host
+        shown = f"[{host}]" if ":" in host else host
+        return self._settings.public_url or f"http://{shown}:{self._port}"
+
     def start(self, *, fresh: bool = False) -> None:
         """Start everything, over an empty database where it is to be `fresh` (the embedded one only).
 
-        Raises `AlreadyRunning`, `ServerError`, `Unavailable` (your own server is away), `MigrationError`.
+        Raises `AlreadyRunning`, `ServerError`, `Unavailable` (your own server is away), `MigrationError`,
+        `UserError` (the API's port is taken).
         """
         bootstrap.enrichment(self._settings)  # a geo file that cannot be read is said here, not by each child
         self._take_lock()
         try:
+            if self._api:
+                self._port = free_port(self._settings.api_host, self._settings.api_port)
             if self.server is not None:
                 self._conninfo = self.server.start()
                 if fresh:
@@ -103,6 +126,7 @@ class Supervisor:
             database_url=self._conninfo,
             data_dir=str(self._settings.data_path),
             metrics_port=ports[child.name] if self._settings.metrics_port else 0,
+            api_port=self._port,
         )
         child.start(configuration.environment(own), self._output)
 

@@ -25,17 +25,17 @@ _items: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgs
 T = TypeVar("T")
 
 
-def check_depth(data: bytes) -> None:
-    """Raises `Refused` (`too_deep`) for JSON nested over `MAX_DEPTH`, in time linear in its length."""
-    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+def check_depth(data: bytes, most: int = MAX_DEPTH) -> None:
+    """Raises `Refused` (`too_deep`) for JSON nested over `most`, in time linear in its length."""
+    if data.count(b"[") + data.count(b"{") <= most:
         return
     depth = 0
     for token in _TOKEN.finditer(data):
         first = data[token.start()]
         if first in b"[{":
             depth += 1
-            if depth > MAX_DEPTH:
-                raise Refused("too_deep", f"The JSON is nested more than {MAX_DEPTH} deep.")
+            if depth > most:
+                raise Refused("too_deep", f"The JSON is nested more than {most} deep.")
         elif first in b"]}":
             depth -= 1
 

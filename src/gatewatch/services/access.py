@@ -40,6 +40,8 @@ LONGEST = 256
 TRIES_FOR_NAME = Rate(10, 30.0)
 TRIES_FROM_ADDRESS = Rate(50, 6.0)
 SHORTEST_PASSWORD = 12
+#: What the first of all accounts may.
+ADMIN: tuple[Permission, ...] = ("read", "triage", "admin")
 LONGEST_PASSWORD = 1_024
 
 
@@ -221,6 +223,20 @@ class Administration:
         hashed = self._passwords.hash(password)
         if not self._store.create_account(secrets.token_hex(8), name.strip(), login, hashed, permissions):
             raise Refused("there is an account of that name already")
+
+    def first_account(self, name: str, tenant: str) -> tuple[str, str] | None:
+        """Create the tenant's first account, whoever else tries it at the same time; None where there is one.
+
+        Returns its name (with the tenant behind it where another tenant has that name) and its password.
+        """
+        if self._store.any_account():
+            return None
+        password = generated_password()
+        hashed = self._passwords.hash(password)
+        for called in (name, f"{name}@{tenant}"):
+            if self._store.first_account(secrets.token_hex(8), called, login_name(called), hashed, ADMIN):
+                return called, password
+        return None
 
     def reset_password(self, name: str, password: str) -> None:
         """Give an account another password and end its sessions. Raises `Refused`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import httpx
@@ -232,6 +233,26 @@ def test_a_temporary_table_stands_in_for_none_of_ours(api: Api) -> None:
             " 'x' AS login, NULL::timestamptz AS disabled_at"
         )
         assert connection.execute("SELECT * FROM access_account('x')").fetchall() == []
+
+
+def test_the_first_account_is_made_once(api: Api) -> None:
+    """Of several launchers at once one makes the account; a tenant whose name is taken elsewhere gets its own."""
+
+    def launch(tenant: str) -> tuple[str, str] | None:
+        doing, store = bootstrap.administration(api.conninfo, tenant)
+        try:
+            return doing.first_account("admin", tenant)
+        finally:
+            store.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        made = [found for found in pool.map(launch, ["acme"] * 8) if found is not None]
+    assert [name for name, _ in made] == ["admin"]
+    assert [found and found[0] for found in (launch("other"), launch("other"))] == ["admin@other", None]
+    assert sorted(api.rows("SELECT tenant_id, login FROM accounts")) == [
+        ("acme", "admin"),
+        ("other", "admin@other"),
+    ]
 
 
 # The database away ---------------------------------------------------------------------------------------------------

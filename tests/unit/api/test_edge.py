@@ -81,7 +81,7 @@ def serving(failing: bool = False) -> Serving:
         raise AssertionError(tenant)
 
     nobody: Any = None
-    return Serving(ready, nobody, nobody, queries, queries, lambda: None)
+    return Serving(ready, nobody, nobody, queries, queries, nobody, nobody, lambda: None)
 
 
 @pytest.fixture

@@ -127,6 +127,18 @@ class PostgresAccessAdministration:
             )
         )
 
+    def any_account(self) -> bool:
+        """Whether the tenant has an account."""
+        return bool(self._run("any_account"))
+
+    def first_account(
+        self, id: str, name: str, login: str, password_hash: str, permissions: Sequence[Permission]
+    ) -> bool:
+        """Create an account where the tenant has none, under a lock of the tenant's."""
+        with translated(), self._session.connection.transaction():
+            self._run("lock_accounts")
+            return not self.any_account() and self.create_account(id, name, login, password_hash, permissions)
+
     def reset_password(self, login: str, password_hash: str) -> bool:
         """Give an account a password and end its sessions, in one transaction."""
         with translated(), self._session.connection.transaction():

@@ -17,8 +17,8 @@ _TOPIC = "SELECT partitions, generation FROM topics WHERE topic = %(topic)s"
 class PostgresLog:
     """Writes to a topic of the embedded log (see `ports.LogWriter`)."""
 
-    def __init__(self, conninfo: str, topic: str = LOGINS) -> None:
-        self._session = Session(conninfo)
+    def __init__(self, conninfo: str, topic: str = LOGINS, role: str = "gatewatch_worker") -> None:
+        self._session = Session(conninfo, role)
         self._topic = topic
         self._route: tuple[int, int] | None = None
 

@@ -45,6 +45,9 @@ RETURNING account_id
 -- name: end_sessions
 DELETE FROM sessions WHERE tenant_id = %(tenant)s AND account_id = %(account)s
 
+-- name: lock_accounts
+SELECT pg_advisory_xact_lock(hashtext('gatewatch accounts'), hashtext(%(tenant)s))
+
 -- name: any_account
 SELECT FROM accounts WHERE tenant_id = %(tenant)s LIMIT 1
 
