@@ -306,8 +306,8 @@ class PartitionStore(Protocol):
         """A partition's own buckets of sources, each within its inclusive range."""
         ...
 
-    def views(self, keys: Collection[SourceKey]) -> dict[SourceKey, SourceView]:
-        """The views of sources that have one."""
+    def views(self, keys: Mapping[SourceKey, bool]) -> dict[SourceKey, SourceView]:
+        """The views of sources that have one; where False, only of those with findings."""
         ...
 
     def anomalies(self, keys: Collection[TenantKey]) -> dict[TenantKey, Anomaly]:

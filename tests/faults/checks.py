@@ -14,10 +14,10 @@ from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.engine import Engine
 from gatewatch.core.partitioning import partition_of
 from gatewatch.core.records import ControlRecord, EventRecord, RejectRecord
-from gatewatch.core.sketches import CHUNK
+from gatewatch.core.sketches import CHUNK, CountMin
 from gatewatch.core.times import HOUR, MINUTE
 from gatewatch.ports import ANOMALIES, LOGINS, TenantKey
-from gatewatch.services.frequencies import SKETCHED, TenantFrequencies
+from gatewatch.services.frequencies import SKETCHED
 from tests.faults import oracle
 from tests.faults.scenario import AFTER, ANONYMOUS, BEFORE, GARBAGE, POISON, Chunk, Item
 from tests.faults.stored import Stored, StoredEvent
@@ -196,14 +196,14 @@ def source_state(stored: Stored) -> list[str]:
 def value_counts(stored: Stored) -> list[str]:
     """The partitions' counts of values add up to all successes that were not held."""
     counted, found = oracle.counted(stored), []
-    expected = {(tenant, *key): n for tenant, counts in counted.items() for key, n in counts.counts.items()}
+    expected = {(tenant, *key): n for tenant, counts in counted.items() for key, n in counts.counts().items()}
     found += _differ("count of a value", stored.counts.items(), expected.items())
-    summed: dict[str, TenantFrequencies] = defaultdict(TenantFrequencies)
+    summed: dict[tuple[str, str], list[int]] = defaultdict(lambda: CountMin().counters)
     for tenant, name, chunk, data in stored.sketches:
-        _add(summed[tenant].sketches[name].counters, chunk, data)
+        _add(summed[tenant, name], chunk, data)
     for tenant, frequencies in counted.items():
         for name in SKETCHED:
-            have, want = summed[tenant].sketches[name].counters, frequencies.sketches[name].counters
+            have, want = summed[tenant, name], frequencies.counters(name)
             wrong = [i // CHUNK for i, n in enumerate(want) if have[i] != n]
             found += [f"chunk {chunk} of {name} of {tenant}" for chunk in sorted(set(wrong))]
     return found

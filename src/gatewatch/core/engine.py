@@ -1,7 +1,7 @@
 """The engine: what happens to a user (`step`, `judge`) and what a source does (`review`). Values in, values out."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,6 +14,8 @@ from gatewatch.core.profiles import LATENESS, NO_CHANGE, Change, Profile
 from gatewatch.core.records import ControlRecord
 from gatewatch.core.signals import Assessment, Finding, Signal, Subject
 from gatewatch.core.sources import Buckets
+
+S = TypeVar("S", Signal, Finding)
 
 _CLEAN = Assessment(score=0, level="none")
 _NOT_ASSESSED = Assessment(score=0, level="none", notes=("not_a_login",))
@@ -51,9 +53,20 @@ class Engine(msgspec.Struct, frozen=True):
         situation = situate(profile, event, context, policy, values)
         signals: list[Signal] = []
         degraded: list[str] = []
+        outcome = event.outcome
         for detector in self.detectors:
-            if event.outcome in detector.outcomes:
-                _ask(detector, situation, signals, degraded)
+            if outcome not in detector.outcomes:
+                continue
+            settings = getattr(policy, detector.id, None)
+            if settings is not None and not settings.enabled:
+                continue
+            try:
+                signal = detector.assess(situation)
+            except Exception:  # noqa: BLE001 - the boundary: a failing detector degrades the assessment, nothing else
+                degraded.append(detector.id)
+                continue
+            if signal is not None:
+                signals.append(signal if settings is None else _weighed(signal, settings.weight))
         assessment = _conclude(situation, signals, degraded)
         return assessment, _learn(situation, assessment)
 
@@ -112,12 +125,12 @@ class Engine(msgspec.Struct, frozen=True):
                 failed.add(detector.id)
                 continue
             weight = 1.0 if settings is None else settings.weight
-            found += findings if weight == 1.0 else [_weighed(finding, weight) for finding in findings]
+            found += [_weighed(finding, weight) for finding in findings]
         return found
 
 
-def _weighed(finding: Finding, weight: float) -> Finding:
-    return msgspec.structs.replace(finding, strength=finding.strength * weight)
+def _weighed(found: S, weight: float) -> S:
+    return found if weight == 1.0 else msgspec.structs.replace(found, strength=found.strength * weight)
 
 
 def situate(
@@ -138,22 +151,6 @@ def situate(
         attributes.event_ref(event.event_id),
         state.newest - event.time > LATENESS,
     )
-
-
-def _ask(detector: Detector, situation: Situation, signals: list[Signal], degraded: list[str]) -> None:
-    settings = getattr(situation.policy, detector.id, None)
-    if settings is not None and not settings.enabled:
-        return
-    try:
-        signal = detector.assess(situation)
-    except Exception:  # noqa: BLE001 - the boundary: a failing detector degrades the assessment, nothing else
-        degraded.append(detector.id)
-        return
-    if signal is None:
-        return
-    if settings is not None and settings.weight != 1.0:
-        signal = msgspec.structs.replace(signal, strength=signal.strength * settings.weight)
-    signals.append(signal)
 
 
 def _conclude(situation: Situation, signals: list[Signal], degraded: list[str]) -> Assessment:

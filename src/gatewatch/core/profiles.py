@@ -5,6 +5,7 @@
 login taught. `apply` is the only function that changes a profile; assessing never does.
 """
 
+from bisect import bisect
 from typing import Any, TypeVar
 
 import msgspec
@@ -132,25 +133,10 @@ _decoder = msgspec.msgpack.Decoder(Profile)
 
 
 def encode(profile: Profile) -> bytes:
-    """The stored bytes of a profile. Equal profiles give equal bytes: every mapping is in the order of its keys."""
-    profile.values = [in_order(values) for values in profile.values]
-    if profile.minutes:
-        profile.minutes = in_order({m: in_order(s) for m, s in profile.minutes.items()})
-    if profile.hours:
-        profile.hours = in_order({h: in_order(s) for h, s in profile.hours.items()})
-    if profile.days:
-        profile.days = in_order(profile.days)
-        for day in profile.days.values():
-            day.sources = in_order(day.sources)
+    """The stored bytes of a profile. Equal profiles give equal bytes: `apply` keeps every mapping in the order of its
+    keys.
+    """
     return _encoder.encode(profile)
-
-
-def in_order(mapping: dict[K, V]) -> dict[K, V]:
-    """The mapping in the order of its keys; itself where it is already."""
-    if len(mapping) < 2:
-        return mapping
-    keys = sorted(mapping)
-    return mapping if list(mapping) == keys else {key: mapping[key] for key in keys}
 
 
 def decode(data: bytes) -> Profile:
@@ -217,8 +203,11 @@ def failures_within(profile: Profile, time: int, window: int) -> dict[str, int]:
 
 def neighbours(profile: Profile, time: int, ref: bytes) -> tuple[Login | None, Login | None]:
     """The logins just before and just after an event by event time (a late event has both)."""
+    logins = profile.logins
+    if logins and logins[-1].time < time:  # by far the most common: the newest login of all
+        return logins[-1], None
     before = after = None
-    for login in profile.logins:
+    for login in logins:
         if (login.time, login.ref) < (time, ref):
             before = login
         elif login.ref != ref:
@@ -266,8 +255,7 @@ def _succeed(profile: Profile, change: Change) -> None:
     if change.login is not None:
         _remember(profile, change.login)
     if change.weight:
-        taught = profile.hours.setdefault(change.time // HOUR, {})
-        taught[change.ip] = taught.get(change.ip, 0) + change.weight
+        _add(_within(profile.hours, change.time // HOUR), change.ip, change.weight)
         if change.held:
             _hold(profile, Held(change.ref, change.time, change.weight, change.values))
         else:
@@ -290,12 +278,12 @@ def _teach(profile: Profile, change: Change, sign: int) -> None:
     if not amount:
         return
     counts.add(profile.total, bucket, amount)
-    for i, (known, value) in enumerate(zip(profile.values, change.values, strict=True)):
+    for known, value, most in zip(profile.values, change.values, MAX_VALUES, strict=True):
         found = known.get(value)
         if found and found[-2] == bucket and amount > 0:  # by far the most common: a value seen this month
             found[-1] += amount
         elif value:
-            _count(known, value, bucket, amount, MAX_VALUES[i])
+            _count(known, value, bucket, amount, most)
 
 
 def _count(values: dict[str, Counts], value: str, bucket: int, amount: int, most: int) -> None:
@@ -303,7 +291,7 @@ def _count(values: dict[str, Counts], value: str, bucket: int, amount: int, most
     if found is None:
         if amount < 0:
             return
-        values[value] = [bucket, amount]
+        _put(values, value, [bucket, amount])
         if len(values) > most:
             del values[min(values, key=lambda v: (values[v][-2], counts.total(values[v]), v))]
         return
@@ -336,20 +324,26 @@ def _release(profile: Profile, ref: bytes) -> bool:
 def _fail(profile: Profile, change: Change) -> None:
     if change.late:
         return
-    sources = profile.minutes.setdefault(change.time // MINUTE, {})
-    if change.ip in sources or len(sources) < MAX_MINUTE_SOURCES:
-        sources[change.ip] = sources.get(change.ip, 0) + 1
-    else:
-        sources[""] = sources.get("", 0) + 1
-    day = profile.days.setdefault(change.time // DAY, FailureDay())
+    sources = _within(profile.minutes, change.time // MINUTE)
+    known = change.ip in sources or len(sources) < MAX_MINUTE_SOURCES
+    _add(sources, change.ip if known else "", 1)
+    date = change.time // DAY
+    day = profile.days.get(date)
+    if day is None:
+        day = FailureDay()
+        _put(profile.days, date, day)
     day.tries += 1
     _count_source(day.sources, change)
     _advance(profile, change)
 
 
 def _count_source(sources: dict[str, tuple[int, int, str]], change: Change) -> None:
-    tries, asn, country = sources.get(change.ip, (0, 0, ""))
-    sources[change.ip] = (tries + 1, max(asn, change.asn), max(country, change.country))
+    known = sources.get(change.ip)
+    if known is not None:
+        tries, asn, country = known
+        sources[change.ip] = (tries + 1, max(asn, change.asn), max(country, change.country))
+        return
+    _put(sources, change.ip, (1, change.asn, change.country))
     if len(sources) > MAX_DAY_SOURCES:
         del sources[max(sources, key=event_ref)]
 
@@ -365,10 +359,11 @@ def _advance(profile: Profile, change: Change) -> None:
 
 
 def _drop_before(buckets: dict[int, Any], oldest: int, most: int) -> None:
-    if buckets and (len(buckets) > most or min(buckets) < oldest):
-        for bucket in sorted(buckets)[: max(0, len(buckets) - most)]:
-            del buckets[bucket]
-        for bucket in [b for b in buckets if b < oldest]:
+    if buckets and (len(buckets) > most or next(iter(buckets)) < oldest):
+        gone = len(buckets) - most
+        for at, bucket in enumerate(list(buckets)):
+            if at >= gone and bucket >= oldest:
+                break
             del buckets[bucket]
 
 
@@ -376,3 +371,28 @@ def _erase(profile: Profile) -> None:
     blank = Profile()
     for name in Profile.__struct_fields__:
         setattr(profile, name, getattr(blank, name))
+
+
+def _within(buckets: dict[int, dict[str, int]], index: int) -> dict[str, int]:
+    """The bucket's counts, made where it is the first of it."""
+    found = buckets.get(index)
+    if found is None:
+        found = {}
+        _put(buckets, index, found)
+    return found
+
+
+def _add(counted: dict[str, int], key: str, amount: int) -> None:
+    if key in counted:
+        counted[key] += amount
+    else:
+        _put(counted, key, amount)
+
+
+def _put(mapping: dict[K, V], key: K, value: V) -> None:
+    """Add a key that the mapping does not have; it stays in the order of its keys."""
+    mapping[key] = value
+    if len(mapping) > 1:
+        keys = list(mapping)
+        for later in keys[bisect(keys, key, 0, len(keys) - 1) : -1]:
+            mapping[later] = mapping.pop(later)

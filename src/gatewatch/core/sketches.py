@@ -82,15 +82,19 @@ class CountMin:
     def __init__(self, counters: list[int] | None = None) -> None:
         self.counters = counters if counters is not None else [0] * (WIDTH * DEPTH)
 
-    def add(self, value: str, count: int = 1) -> None:
-        """Count a value."""
-        for i in counters_of(value):
-            self.counters[i] += count
+    def add(self, value: str, count: int = 1) -> tuple[int, int]:
+        """Count a value; returns which counters that changed."""
+        a, b = found = counters_of(value)
+        counters = self.counters
+        counters[a] += count
+        counters[b] += count
+        return found
 
     def count(self, value: str) -> int:
         """How often the value was counted, or a little more."""
         a, b = counters_of(value)
-        return min(self.counters[a], self.counters[b])
+        counters = self.counters
+        return counters[a] if counters[a] < counters[b] else counters[b]
 
     def merge(self, other: "CountMin") -> None:
         """Add another sketch's counters."""

@@ -12,7 +12,6 @@ import msgspec
 from gatewatch.core.attributes import ua_fingerprint
 from gatewatch.core.context import QUIET, SourceNumbers
 from gatewatch.core.events import LoginEvent, prefix_of
-from gatewatch.core.profiles import in_order
 from gatewatch.core.signals import Subject
 from gatewatch.core.sketches import BottomK, keyed_hash
 from gatewatch.core.times import MINUTE
@@ -42,14 +41,16 @@ class Bucket(msgspec.Struct, array_like=True, gc=False):
 
     def add(self, time: int, user: int, unknown: bool) -> None:
         """Count one failure of the user with hash `user`."""
-        self.first = min(self.first, time)
-        self.last = max(self.last, time)
+        if time < self.first:
+            self.first = time
+        if time > self.last:
+            self.last = time
         self.failures += 1
         self.minutes[time // MINUTE % MINUTES] += 1
-        self.users.add(user, TRY)
-        counts = self.users.counts
-        if unknown and user in counts:
-            counts[user] |= UNKNOWN
+        users = self.users
+        users.add(user, TRY)
+        if unknown and user in users.counts:
+            users.counts[user] |= UNKNOWN
 
     def merge(self, other: "Bucket") -> None:
         """Take in another partition's share of the same bucket."""
@@ -79,7 +80,11 @@ _decoder = msgspec.msgpack.Decoder(Bucket)
 
 def encode(bucket: Bucket) -> bytes:
     """The stored bytes of a bucket; equal buckets give equal bytes."""
-    bucket.users.counts = in_order(bucket.users.counts)
+    counts = bucket.users.counts
+    if len(counts) > 1:
+        keys = sorted(counts)
+        if list(counts) != keys:
+            bucket.users.counts = {key: counts[key] for key in keys}
     return _encoder.encode(bucket)
 
 
@@ -106,15 +111,21 @@ def subjects_of(event: LoginEvent) -> list[Subject]:
 
 def count_failure(buckets: Buckets, event: LoginEvent, salt: bytes) -> int:
     """Count an attack failure, in place; returns the bucket's index. `salt` keys the user's hash."""
-    index = event.time // BUCKET
+    return count_try(buckets, event.time, *tried(event, salt))
+
+
+def tried(event: LoginEvent, salt: bytes) -> tuple[int, bool]:
+    """Who was tried, as a bucket knows them: the keyed hash of the user, and whether the name was unknown."""
+    return keyed_hash(salt, event.user_key), event.reason_class == "unknown_user"
+
+
+def count_try(buckets: Buckets, time: int, user: int, unknown: bool) -> int:
+    """Count one failure on a user, in place; returns the bucket's index."""
+    index = time // BUCKET
     bucket = buckets.get(index)
     if bucket is None:
-        bucket = buckets[index] = Bucket(event.time, event.time)
-    bucket.add(
-        event.time,
-        keyed_hash(salt, event.user_key),
-        event.reason_class == "unknown_user",
-    )
+        bucket = buckets[index] = Bucket(time, time)
+    bucket.add(time, user, unknown)
     return index
 
 
@@ -198,6 +209,21 @@ class Share:
             ten += sum(previous.minutes[within:])
         return ten, end[0] - before[0], day, end[1] - before[1], end[2] - before[2]
 
+    def numbers_at_end(self, bucket: int) -> Numbers:
+        """As `numbers` for the last moment of a bucket, for less."""
+        indexes = self._indexes if self._indexes is not None else self._build()
+        upto = bisect_right(indexes, bucket)
+        if not upto or indexes[upto - 1] <= bucket - DAY_BUCKETS:
+            return NOTHING
+        sums = self._sums
+        failures, users, unknown = sums[upto]
+        day = sums[bisect_right(indexes, bucket - DAY_BUCKETS, 0, upto)][0]
+        hour = sums[bisect_right(indexes, bucket - HOUR_BUCKETS, 0, upto)]
+        ten = failures - sums[upto - 1][0] if indexes[upto - 1] == bucket else 0
+        if (previous := self.slices.get(bucket - 1)) is not None:
+            ten += previous.minutes[-1]
+        return ten, failures - hour[0], failures - day, users - hour[1], unknown - hour[2]
+
     def _build(self) -> list[int]:
         indexes = self._indexes = []
         self._sums = [(0, 0, 0)]
@@ -211,17 +237,41 @@ class Share:
         self._sums.append((failures + found.failures, users + found.users, unknown + found.unknown))
 
 
+def united_share(shares: Iterable[Share]) -> Share:
+    """Several partitions' slices as one share: worth it for who asks more than a few times."""
+    slices: dict[int, Slice] = {}
+    for share in shares:
+        for index, found in share.slices.items():
+            have = slices.get(index)
+            slices[index] = found if have is None else _both(have, found)
+    return Share(slices)
+
+
+def _both(a: Slice, b: Slice) -> Slice:
+    minutes = tuple(map(int.__add__, a.minutes, b.minutes))
+    return Slice(a.failures + b.failures, minutes, a.users + b.users, a.unknown + b.unknown)
+
+
 def add(a: Numbers, b: Numbers) -> Numbers:
     """Two partitions' numbers together."""
     return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4]
 
 
-def numbers_at(shares: Iterable[Share], time: int, finding: str = "") -> SourceNumbers:
-    """A source as of an event time, over the shares of all partitions."""
+def numbers_at_end(shares: Iterable[Share], bucket: int) -> Numbers:
+    """A source's numbers as of the last moment of a bucket, over the shares of all partitions."""
+    total = NOTHING
+    for share in shares:
+        found = share.numbers_at_end(bucket)
+        total = add(total, found) if total[2] else found
+    return total
+
+
+def numbers_at(shares: Iterable[Share], time: int) -> Numbers:
+    """A source's numbers as of an event time, over the shares of all partitions."""
     total = NOTHING
     for share in shares:
         total = add(total, share.numbers(time))
-    return as_numbers(total, finding)
+    return total
 
 
 def as_numbers(total: Numbers, finding: str) -> SourceNumbers:

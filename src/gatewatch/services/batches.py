@@ -5,11 +5,13 @@ Nothing is written here. Where anything fails the partition's caches are dropped
 
 from collections.abc import Iterable, Sequence
 from math import log2
+from typing import NamedTuple
 
 import msgspec
 
 from gatewatch.core import anomalies, attributes, profiles, records, sources
 from gatewatch.core.anomalies import Anomaly
+from gatewatch.core.context import NO_FREQUENCIES
 from gatewatch.core.engine import Engine, StoredLogin
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.profiles import Change, Profile
@@ -37,10 +39,9 @@ from gatewatch.ports import (
     UserState,
 )
 from gatewatch.services.decoding import ReadForeign, belongs_elsewhere, decode, refusal
-from gatewatch.services.partition import Partition, Surroundings
+from gatewatch.services.partition import Partition
+from gatewatch.services.surroundings import REVIEWED, Origin, Surroundings
 
-#: Sources of these kinds are reviewed: something reads their views or looks for findings on them.
-REVIEWED = frozenset({"ip", "prefix", "asn", "tenant"})
 #: A user's risk halves in this time (µs).
 RISK_HALF_LIFE = 7 * DAY
 
@@ -79,6 +80,14 @@ class BatchMaker(msgspec.Struct, frozen=True):
         return batch
 
 
+class Fresh(NamedTuple):
+    """An event that is not stored yet, enriched, with where it comes from and whose it is."""
+
+    event: LoginEvent
+    origin: Origin
+    user: TenantKey
+
+
 class _Work:
     """One batch in the making."""
 
@@ -87,14 +96,12 @@ class _Work:
         self.store = maker.store
         self.received = batch.now
         self.tenants: dict[str, Tenant] = {}
-        self.surroundings: Surroundings
         self.hits: dict[TenantKey, list[Anomaly]] = {}
         self.stored: dict[TenantKey, bytes] = {}
         self.controls: set[TenantKey] = set()
         self.logins: dict[TenantKey, StoredLogin] = {}
         self.done: dict[TenantKey, EventRow] = {}
-        self.fresh: dict[TenantKey, LoginEvent] = {}
-        self.keys: dict[TenantKey, list[SourceKey]] = {}
+        self.fresh: dict[TenantKey, Fresh] = {}
 
     # Before: what is it, does it belong here, what must be known ---------------------------------------------------
 
@@ -126,16 +133,18 @@ class _Work:
             }
         )
         self._prepare_controls([record for record in found if isinstance(record, ControlRecord)])
+        surroundings = Surroundings(self.partition, owned)
         for record in events:
             key = (record.event.tenant_id, record.event.event_id)
             if key not in self.stored and key not in self.fresh:
-                self.fresh[key] = self.maker.enrich(record.event)
-        fresh = list(self.fresh.values())
-        self.partition.load_users(self._users(fresh, found), self.store)
-        self._prepare_sources(owned, fresh)
+                event = self.maker.enrich(record.event)
+                user = (event.tenant_id, event.user_key)
+                self.fresh[key] = Fresh(event, surroundings.origin(event), user)
+        self.partition.load_users(self._users(found), self.store)
+        self._prepare_sources(surroundings)
 
-    def _users(self, fresh: list[LoginEvent], found: list[Record]) -> list[TenantKey]:
-        keys = {(event.tenant_id, event.user_key) for event in fresh}
+    def _users(self, found: list[Record]) -> list[TenantKey]:
+        keys = {fresh.user for fresh in self.fresh.values()}
         keys |= {(r.tenant_id, r.user_key) for r in found if isinstance(r, ControlRecord)}
         return [key for key in keys if not key[1].startswith("@ip:")]
 
@@ -145,20 +154,11 @@ class _Work:
             about = {(c.tenant_id, c.event_id): c.event_time for c in found if c.event_id}
             self.logins = self.store.logins(about)
 
-    def _prepare_sources(self, owned: Iterable[Partition], fresh: list[LoginEvent]) -> None:
-        ranges: dict[SourceKey, tuple[int, int]] = {}
-        for event in fresh:
-            bucket, keys = event.time // sources.BUCKET, source_keys(event)
-            self.keys[event.tenant_id, event.event_id] = keys
-            for key in keys:
-                lo, hi = ranges.get(key, (bucket, bucket))
-                ranges[key] = (min(lo, bucket), max(hi, bucket))
-        needs = {key: (lo - sources.DAY_BUCKETS, hi) for key, (lo, hi) in ranges.items()}
-        cache = self.partition.sources
+    def _prepare_sources(self, surroundings: Surroundings) -> None:
+        needs, cache = surroundings.ranges(), self.partition.sources
         if missing := cache.missing(needs):
             cache.take(self.store.buckets(self.batch.claim.part, missing), missing)
-        views = self.store.views([key for key in ranges if key[1] in REVIEWED])
-        self.surroundings = Surroundings(self.partition, owned, views)
+        surroundings.settle(self.store.views(surroundings.wanted()))
 
     # During: one record at a time, in the order of the log ---------------------------------------------------------
 
@@ -202,14 +202,15 @@ class _Work:
             self.batch.conflicts.append(Conflict(record))
             self._tally(record).conflicts += 1
 
-    def _assess(self, offset: int, record: EventRecord, event: LoginEvent) -> None:
+    def _assess(self, offset: int, record: EventRecord, fresh: Fresh) -> None:
+        event, origin, user = fresh
         tenant = self.tenants[event.tenant_id]
-        user = (event.tenant_id, event.user_key)
         values = attributes.values_of(event)
-        frequencies = None
+        frequencies, known = None, NO_FREQUENCIES
         if event.is_success:
             frequencies = self.partition.frequencies(event.tenant_id, self.store)
-        context = self.surroundings.context(event, tenant.policy.revision, frequencies, values)
+            known = frequencies.of(values)
+        context = origin.context(event.time, tenant.policy.revision, known)
         state = self.partition.users.get(user)
         profile = state.profile if state is not None else None
         assessment, change = self.maker.engine.step(profile, event, context, tenant.policy, values)
@@ -227,15 +228,15 @@ class _Work:
         self.batch.events.append(row)
         self.done[event.tenant_id, event.event_id] = row
         self._learn(user, event, assessment, change)
-        if frequencies is not None and not change.held:
-            frequencies.count(values)
-        if event.is_attack_failure:
-            keys = self.keys[event.tenant_id, event.event_id]
-            self.partition.sources.count(keys, event, tenant.salt)
-        elif event.is_success:
-            self._touch_attacked(event)
-        for hit in anomalies.hits_of(event, assessment, tenant.policy):
-            self.hits.setdefault((hit.tenant_id, hit.id), []).append(hit)
+        if frequencies is not None:
+            self._touch_attacked(origin, event.time)
+            if not change.held:
+                frequencies.count(values)
+        elif event.is_attack_failure:
+            origin.count(self.partition, event, tenant.salt)
+        if assessment.signals:
+            for hit in anomalies.hits_of(event, assessment, tenant.policy):
+                self.hits.setdefault((hit.tenant_id, hit.id), []).append(hit)
 
     def _learn(self, user: TenantKey, event: LoginEvent, assessment: Assessment, change: Change) -> None:
         if change.op == "none":
@@ -247,12 +248,13 @@ class _Work:
         see(state, event, assessment)
         self.batch.users[user] = state
 
-    def _touch_attacked(self, event: LoginEvent) -> None:
+    def _touch_attacked(self, origin: Origin, time: int) -> None:
         """A success from a source with an open finding: it may explain the finding, or be what it led to."""
-        for key in self.keys[event.tenant_id, event.event_id][:2]:
-            for finding in self.surroundings.open_findings(key, event.time):
-                lo = finding.slot // sources.BUCKET
-                self._touch(key, lo, lo + sources.DAY_BUCKETS - 1)
+        for seen in (origin.ip, origin.prefix):
+            if seen is not None and seen.findings:
+                for finding in seen.findings_on(time):
+                    lo = finding.slot // sources.BUCKET
+                    self._touch(seen.key, lo, lo + sources.DAY_BUCKETS - 1)
 
     def _touch(self, key: SourceKey, lo: int, hi: int) -> None:
         touch = self.batch.touched.setdefault(key, Touch(lo, hi))
@@ -309,11 +311,6 @@ class _Work:
     def _publish(self, anomaly: Anomaly) -> None:
         self.batch.anomalies.append(anomaly)
         self.batch.outgoing.append(announcement(anomaly))
-
-
-def source_keys(event: LoginEvent) -> list[SourceKey]:
-    """The sources of an event with their tenant; the address and its prefix come first where it has one."""
-    return [(event.tenant_id, kind, value) for kind, value in sources.subjects_of(event)]
 
 
 def merge(stored: Anomaly | None, hits: list[Anomaly]) -> Anomaly:

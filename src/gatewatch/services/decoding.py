@@ -20,8 +20,8 @@ UNDECODABLE = "undecodable"
 REFUSED = "refused"
 #: The tenant of a record whose own cannot be told.
 UNKNOWN_TENANT = "default"
-#: What is looked up around a time must be a time as well.
-MONTH = 31 * DAY
+#: The latest time that is let through: what is looked up around it must be a time as well.
+_LATEST = MAX_TIME - 31 * DAY
 
 
 def decode(found: LogRecord, claim: Claim, received: int, foreign: ReadForeign) -> Record:
@@ -42,15 +42,16 @@ def check(record: Record) -> None:
 
     Our own edges never write such a record; one that did would otherwise end every detector that reads it.
     """
-    times = [record.received]
+    sound = MIN_TIME <= record.received <= _LATEST
     if isinstance(record, EventRecord):
-        times.append(record.event.time)
-        prefix_of(record.event.ip)
-        if record.event.asn is not None and not 0 <= record.event.asn.number < 1 << 32:
+        event = record.event
+        sound = sound and MIN_TIME <= event.time <= _LATEST
+        prefix_of(event.ip)
+        if event.asn is not None and not 0 <= event.asn.number < 1 << 32:
             raise ValueError("no AS number")
     elif isinstance(record, ControlRecord):
-        times += [record.time, record.event_time]
-    if min(times) < MIN_TIME or max(times) > MAX_TIME - MONTH:
+        sound = sound and MIN_TIME <= record.time <= _LATEST and MIN_TIME <= record.event_time <= _LATEST
+    if not sound:
         raise ValueError("a time out of range")
 
 

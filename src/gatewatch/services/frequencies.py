@@ -9,35 +9,68 @@ from collections.abc import Iterable, Sequence
 
 from gatewatch.core import profiles
 from gatewatch.core.context import Frequencies
-from gatewatch.core.sketches import CHUNK, CountMin, counters_of
+from gatewatch.core.sketches import CHUNK, CountMin
 
-#: Per level of `Frequencies`: its attribute, whether it is sketched, and its index into `profiles.ATTRIBUTES`.
-LEVELS = (
-    ("ip", True, profiles.IP),
-    ("asn", False, profiles.ASN),
-    ("country", False, profiles.COUNTRY),
-    ("ua", True, profiles.UA),
-    ("browser", False, profiles.BROWSER),
-    ("os", False, profiles.OS),
-    ("device", True, profiles.DEVICE),
-)
-SKETCHED = tuple(name for name, sketched, _ in LEVELS if sketched)
-#: The row that counts the logins themselves.
-TOTAL = ("total", "")
+#: The levels that are sketched and those that are exact: each with its index into `profiles.ATTRIBUTES`.
+SKETCHED = {"ip": profiles.IP, "ua": profiles.UA, "device": profiles.DEVICE}
+EXACT = {
+    "asn": profiles.ASN,
+    "country": profiles.COUNTRY,
+    "browser": profiles.BROWSER,
+    "os": profiles.OS,
+}
+#: The attribute of the row that counts the logins themselves; its value is "".
+TOTAL = "total"
+
+
+class _Exact:
+    """One level with a count per value: the partition's own, the sum with the others', which own ones changed."""
+
+    __slots__ = ("changed", "index", "own", "whole")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.own: dict[str, int] = {}
+        self.whole: dict[str, int] = {}
+        self.changed: set[str] = set()
+
+    def count(self, value: str) -> None:
+        self.own[value] = self.own.get(value, 0) + 1
+        self.whole[value] = self.whole.get(value, 0) + 1
+        self.changed.add(value)
+
+    def of(self, value: str) -> int:
+        return self.whole.get(value, 0)
+
+
+class _Sketched:
+    """One level as count-min counters, likewise; the indexes of those that changed."""
+
+    __slots__ = ("changed", "index", "own", "whole")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.own = CountMin()
+        self.whole = CountMin()
+        self.changed: set[int] = set()
+
+    def count(self, value: str) -> None:
+        self.changed.update(self.own.add(value))
+        self.whole.add(value)
+
+    def of(self, value: str) -> int:
+        return self.whole.count(value) if value else 0
 
 
 class TenantFrequencies:
-    """One tenant's counts: this partition's own, live, and the sum of all others as of the last merge."""
+    """One tenant's counts: this partition's own, live, and with them the sum of all others as of the last merge."""
 
-    __slots__ = ("counts", "dirty_chunks", "dirty_counts", "other_counts", "other_sketches", "sketches")
+    __slots__ = ("_exact", "_logins", "_sketched")
 
     def __init__(self) -> None:
-        self.counts: dict[tuple[str, str], int] = {}
-        self.sketches = {name: CountMin() for name in SKETCHED}
-        self.other_counts: dict[tuple[str, str], int] = {}
-        self.other_sketches = {name: CountMin() for name in SKETCHED}
-        self.dirty_counts: dict[tuple[str, str], int] = {}
-        self.dirty_chunks: set[tuple[str, int]] = set()
+        self._exact = {name: _Exact(index) for name, index in EXACT.items()}
+        self._sketched = {name: _Sketched(index) for name, index in SKETCHED.items()}
+        self._logins = _Exact(-1)
 
     def load(
         self,
@@ -46,80 +79,86 @@ class TenantFrequencies:
         chunks: Iterable[tuple[int, str, int, bytes]],
     ) -> None:
         """Take the stored counts: the partition's own and the others'."""
-        self.counts, self.sketches = {}, {name: CountMin() for name in SKETCHED}
-        self.merge(part, rows, chunks, own=True)
+        found = list(rows)
+        for owner, attribute, value, n in found:
+            if owner == part:
+                self._rows(attribute).own[value] = n
+        stored = list(chunks)
+        for owner, attribute, chunk, data in stored:
+            if owner == part:
+                _add(self._sketched[attribute].own, chunk, data)
+        self.merge(part, found, stored)
 
     def merge(
         self,
         part: int,
         rows: Iterable[tuple[int, str, str, int]],
         chunks: Iterable[tuple[int, str, int, bytes]],
-        own: bool = False,
     ) -> None:
-        """Take the other partitions' counts anew, and with `own` this partition's as well."""
-        self.other_counts, self.other_sketches = {}, {name: CountMin() for name in SKETCHED}
+        """Take the other partitions' counts anew; the own stay as they are."""
+        for exact in (*self._exact.values(), self._logins):
+            exact.whole = dict(exact.own)
+        for sketched in self._sketched.values():
+            sketched.whole = CountMin(list(sketched.own.counters))
         for owner, attribute, value, n in rows:
             if owner != part:
-                self.other_counts[attribute, value] = self.other_counts.get((attribute, value), 0) + n
-            elif own:
-                self.counts[attribute, value] = n
+                whole = self._rows(attribute).whole
+                whole[value] = whole.get(value, 0) + n
         for owner, attribute, chunk, data in chunks:
             if owner != part:
-                _add_chunk(self.other_sketches[attribute], chunk, data)
-            elif own:
-                _add_chunk(self.sketches[attribute], chunk, data)
+                _add(self._sketched[attribute].whole, chunk, data)
+
+    def _rows(self, attribute: str) -> _Exact:
+        return self._logins if attribute == TOTAL else self._exact[attribute]
 
     def count(self, values: Sequence[str]) -> None:
         """Count one successful login by its values (parallel to `profiles.ATTRIBUTES`)."""
-        self._count_row(TOTAL)
-        for name, sketched, index in LEVELS:
-            value = values[index]
-            if not value:
-                continue
-            if sketched:
-                counters = self.sketches[name].counters
-                for i in counters_of(value):
-                    counters[i] += 1
-                    self.dirty_chunks.add((name, i // CHUNK))
-            else:
-                self._count_row((name, value))
-
-    def _count_row(self, key: tuple[str, str]) -> None:
-        self.counts[key] = self.counts.get(key, 0) + 1
-        self.dirty_counts[key] = self.counts[key]
+        self._logins.count("")
+        for exact in self._exact.values():
+            if value := values[exact.index]:
+                exact.count(value)
+        for sketched in self._sketched.values():
+            if value := values[sketched.index]:
+                sketched.count(value)
 
     def of(self, values: Sequence[str]) -> Frequencies:
         """The tenant's counts of an event's values."""
-        found = [
-            self._estimate(name, values[index]) if sketched else self._exact((name, values[index]))
-            for name, sketched, index in LEVELS
-        ]
-        found.append(self._exact(TOTAL))
-        return Frequencies(*found)
+        exact, sketched = self._exact, self._sketched
+        return Frequencies(
+            ip=sketched["ip"].of(values[profiles.IP]),
+            asn=exact["asn"].of(values[profiles.ASN]),
+            country=exact["country"].of(values[profiles.COUNTRY]),
+            ua=sketched["ua"].of(values[profiles.UA]),
+            browser=exact["browser"].of(values[profiles.BROWSER]),
+            os=exact["os"].of(values[profiles.OS]),
+            device=sketched["device"].of(values[profiles.DEVICE]),
+            total=self._logins.of(""),
+        )
 
-    def _exact(self, key: tuple[str, str]) -> int:
-        return self.counts.get(key, 0) + self.other_counts.get(key, 0)
+    def counts(self) -> dict[tuple[str, str], int]:
+        """The partition's own exact counts, by attribute and value."""
+        rows = {**self._exact, TOTAL: self._logins}
+        return {(name, value): n for name, exact in rows.items() for value, n in exact.own.items()}
 
-    def _estimate(self, name: str, value: str) -> int:
-        if not value:
-            return 0
-        own, other = self.sketches[name].counters, self.other_sketches[name].counters
-        a, b = counters_of(value)
-        return min(own[a] + other[a], own[b] + other[b])
+    def counters(self, name: str) -> list[int]:
+        """The partition's own counters of a sketched level."""
+        return self._sketched[name].own.counters
 
     def take_dirty(self) -> tuple[dict[tuple[str, str], int], dict[tuple[str, int], bytes]]:
         """What changed since the last call: row values, and the bytes of chunks."""
-        chunks = {
-            (name, chunk): array(
-                "I", self.sketches[name].counters[chunk * CHUNK : (chunk + 1) * CHUNK]
-            ).tobytes()
-            for name, chunk in self.dirty_chunks
-        }
-        counts, self.dirty_counts, self.dirty_chunks = self.dirty_counts, {}, set()
-        return counts, chunks
+        rows: dict[tuple[str, str], int] = {}
+        for name, exact in (*self._exact.items(), (TOTAL, self._logins)):
+            rows |= {(name, value): exact.own[value] for value in exact.changed}
+            exact.changed.clear()
+        chunks: dict[tuple[str, int], bytes] = {}
+        for name, sketched in self._sketched.items():
+            for chunk in {i // CHUNK for i in sketched.changed}:
+                own = sketched.own.counters[chunk * CHUNK : (chunk + 1) * CHUNK]
+                chunks[name, chunk] = array("I", own).tobytes()
+            sketched.changed.clear()
+        return rows, chunks
 
 
-def _add_chunk(sketch: CountMin, chunk: int, data: bytes) -> None:
-    start = chunk * CHUNK
-    for i, n in enumerate(array("I", data), start):
+def _add(sketch: CountMin, chunk: int, data: bytes) -> None:
+    for i, n in enumerate(array("I", data), chunk * CHUNK):
         sketch.counters[i] += n

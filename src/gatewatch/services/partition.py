@@ -1,23 +1,9 @@
 """What the owner of a partition keeps in memory between batches. A claim starts with none of it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 
 from gatewatch.core import profiles
-from gatewatch.core.context import NO_FREQUENCIES, QUIET, Context, SourceNumbers
-from gatewatch.core.events import LoginEvent, prefix_of
-from gatewatch.core.sources import BUCKET, NOTHING, Numbers, Share, add, as_numbers, numbers_at
-from gatewatch.core.times import DAY
-from gatewatch.ports import (
-    Batch,
-    Claim,
-    Deleted,
-    OpenFinding,
-    PartitionStore,
-    SourceKey,
-    SourceView,
-    TenantKey,
-    UserState,
-)
+from gatewatch.ports import Batch, Claim, Deleted, PartitionStore, TenantKey, UserState
 from gatewatch.services.frequencies import TenantFrequencies
 from gatewatch.services.source_cache import MAX_KNOWN, SourceCache
 
@@ -27,10 +13,6 @@ MAX_USERS = 160_000
 MAX_SOURCES = 24_000
 #: The most tenants whose frequencies stay in memory, per partition (about 0.4 MB each).
 MAX_TENANTS = 32
-
-
-#: How long after a slot begins a success from the source may explain its failures (µs).
-EXPLAINED_AFTER = 2 * DAY
 
 
 #: A user between batches: the profile's bytes, then name, id, last seen and risk as in `UserState`. As objects a
@@ -106,79 +88,3 @@ class Partition:
 
 def _awake(resting: Resting | None) -> UserState | None:
     return UserState(profiles.decode(resting[0]), *resting[1:]) if resting is not None else None
-
-
-class Surroundings:
-    """What a batch's events are seen in: own shares where this process owns the partition, else the stored views."""
-
-    def __init__(
-        self, own: Partition, others: Iterable[Partition], views: Mapping[SourceKey, SourceView]
-    ) -> None:
-        self._own = own.sources
-        self._owned = {p.claim.part: p.sources for p in others if p is not own}
-        self._part = own.claim.part
-        self._views = views
-        self._elsewhere: dict[SourceKey, list[Share]] = {}
-        self._coarse: dict[tuple[SourceKey, int], Numbers] = {}
-
-    def numbers(self, key: SourceKey, time: int) -> SourceNumbers:
-        """A source as of an event's time, exact to the minute."""
-        shares = self._shares_elsewhere(key)
-        own = self._own.share(key)
-        view = self._views.get(key)
-        if own is None and not shares and view is None:
-            return QUIET
-        finding = strongest(view.findings, time) if view is not None and view.findings else ""
-        return numbers_at([own, *shares] if own is not None else shares, time, finding)
-
-    def coarse_numbers(self, key: SourceKey, time: int) -> SourceNumbers:
-        """A large source as of an event's time; what other partitions counted is read once per bucket, at its end."""
-        bucket = time // BUCKET
-        total = self._coarse.get((key, bucket))
-        if total is None:
-            total = NOTHING
-            for share in self._shares_elsewhere(key):
-                total = add(total, share.numbers((bucket + 1) * BUCKET - 1))
-            self._coarse[key, bucket] = total
-        own = self._own.share(key)
-        return as_numbers(add(total, own.numbers(time)) if own is not None else total, "")
-
-    def _shares_elsewhere(self, key: SourceKey) -> list[Share]:
-        """The source's shares on other partitions; they stay as they are while a batch is made."""
-        found = self._elsewhere.get(key)
-        if found is None:
-            owned = {part: cache for part, cache in self._owned.items() if key in cache.entries}
-            found = [share for cache in owned.values() if (share := cache.share(key)) is not None]
-            if (view := self._views.get(key)) is not None:
-                known = owned.keys() | {self._part}
-                found += [share for part, share in view.shares.items() if part not in known]
-            self._elsewhere[key] = found
-        return found
-
-    def open_findings(self, key: SourceKey, time: int) -> list[OpenFinding]:
-        """The findings open on a source that a success at this time bears on: it explains failures, or is doubted."""
-        view = self._views.get(key)
-        if view is None:
-            return []
-        return [f for f in view.findings if f.since <= time <= max(f.until, f.slot + EXPLAINED_AFTER)]
-
-    def context(
-        self, event: LoginEvent, policy: int, frequencies: TenantFrequencies | None, values: tuple[str, ...]
-    ) -> Context:
-        """The context of an event: what its user's owner cannot know alone."""
-        tenant, time = event.tenant_id, event.time
-        asn = str(event.asn.number) if event.asn is not None and event.asn.number else ""
-        return Context(
-            policy,
-            self.numbers((tenant, "ip", event.ip), time) if event.ip else QUIET,
-            self.numbers((tenant, "prefix", prefix_of(event.ip)), time) if event.ip else QUIET,
-            self.coarse_numbers((tenant, "asn", asn), time) if asn else QUIET,
-            self.coarse_numbers((tenant, "tenant", ""), time),
-            frequencies.of(values) if frequencies is not None else NO_FREQUENCIES,
-        )
-
-
-def strongest(findings: Collection[OpenFinding], time: int) -> str:
-    """The detector of a finding under way at a time; of several the one that began first (ties by name)."""
-    under_way = [(f.first, f.detector) for f in findings if f.first <= time <= f.until]
-    return min(under_way)[1] if under_way else ""

@@ -32,7 +32,8 @@ from gatewatch.ports import (
     Touch,
 )
 from gatewatch.services.batches import announcement
-from gatewatch.services.partition import EXPLAINED_AFTER, Partition
+from gatewatch.services.partition import Partition
+from gatewatch.services.surroundings import EXPLAINED_AFTER
 
 #: The queue's parts that are no partition: "look again later" and "a policy changed".
 AGAIN = -1
@@ -64,7 +65,7 @@ class Reviewer(msgspec.Struct, frozen=True):
         touched = _ranges(rows)
         tenants = self.store.tenants({key[0] for key in touched})
         loaded = self.store.united_buckets({key: self._span(key, touch) for key, touch in touched.items()})
-        views = self.store.views(list(touched))
+        views = self.store.views(dict.fromkeys(touched, True))
         slots = {key: slots_of(touch) for key, touch in touched.items() if self._has_detectors(key)}
         stored = self.store.findings({key: (found[0], found[-1]) for key, found in slots.items()})
         batch = ReviewBatch(partition.claim, rows, {}, [], [], [], {})

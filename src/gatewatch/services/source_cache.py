@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from gatewatch.core import sources
 from gatewatch.core.events import LoginEvent
-from gatewatch.core.sources import DAY_BUCKETS, Bucket, Buckets, Share
+from gatewatch.core.sources import DAY_BUCKETS, Buckets, Share
 from gatewatch.ports import BucketKey, SourceKey, Touch
 
 #: The most sources a partition remembers to exist; beyond, every source is looked up.
@@ -17,31 +17,52 @@ MAX_SPAN = 2 * DAY_BUCKETS
 _EVERYTHING = (-(1 << 62), 1 << 62)
 
 
-class _Entry:
-    """One source's own buckets within [lo, hi]; outside, the store must be asked."""
+class Entry:
+    """One source's own buckets within [lo, hi]; outside, the store must be asked.
 
-    __slots__ = ("buckets", "hi", "lo", "share", "stale")
+    `version` grows with each failure that is counted; `dirty` are the buckets that changed in this batch.
+    """
 
-    def __init__(self, lo: int, hi: int, buckets: Buckets) -> None:
-        self.lo, self.hi = lo, hi
+    __slots__ = ("_share", "_stale", "buckets", "dirty", "hi", "key", "lo", "version")
+
+    def __init__(self, key: SourceKey, lo: int, hi: int, buckets: Buckets) -> None:
+        self.key, self.lo, self.hi = key, lo, hi
         self.buckets = buckets
-        self.share = Share()
-        self.stale = set(buckets)
+        self.dirty: set[int] = set()
+        self.version = 0
+        self._share = Share()
+        self._stale = set(buckets)
 
-    def read(self) -> Share:
-        if self.stale:
-            for index in self.stale:
-                self.share.put(index, sources.slice_of(self.buckets[index]))
-            self.stale.clear()
-        return self.share
+    def share(self) -> Share:
+        """The source's own share, uncommitted failures included."""
+        if self._stale:
+            for index in self._stale:
+                self._share.put(index, sources.slice_of(self.buckets[index]))
+            self._stale.clear()
+        return self._share
+
+    def count(self, time: int, user: int, unknown: bool) -> None:
+        """Count one failure on a user."""
+        index = sources.count_try(self.buckets, time, user, unknown)
+        self._stale.add(index)
+        self.dirty.add(index)
+        self.version += 1
+
+    def forget(self, index: int) -> None:
+        """A bucket was deleted from the store."""
+        del self.buckets[index]
+        self._share = Share()
+        self._stale = set(self.buckets)
+        self.version += 1
 
     def trim(self) -> None:
+        """Keep `MAX_SPAN` buckets behind the newest."""
         oldest = max(self.buckets) - MAX_SPAN if self.buckets else self.lo
         if oldest <= self.lo or len(self.buckets) < MAX_SPAN:
             return
         self.buckets = {i: b for i, b in self.buckets.items() if i >= oldest}
-        self.share = Share({i: s for i, s in self.share.slices.items() if i >= oldest})
-        self.stale = {i for i in self.stale if i >= oldest}
+        self._share = Share({i: s for i, s in self._share.slices.items() if i >= oldest})
+        self._stale = {i for i in self._stale if i >= oldest}
         self.lo = oldest
 
 
@@ -50,9 +71,8 @@ class SourceCache:
 
     def __init__(self, known: set[SourceKey] | None) -> None:
         self._known = {hash(key) for key in known} if known is not None else None
-        self.entries: dict[SourceKey, _Entry] = {}
-        self._dirty: dict[BucketKey, Bucket] = {}
-        self.touched: dict[SourceKey, Touch] = {}
+        self.entries: dict[SourceKey, Entry] = {}
+        self._dirty: list[Entry] = []
 
     def missing(self, needs: Mapping[SourceKey, tuple[int, int]]) -> dict[SourceKey, tuple[int, int]]:
         """Of the sources with the bucket ranges that a batch needs, those to load, each with the range to load."""
@@ -65,12 +85,11 @@ class SourceCache:
     def take(self, loaded: Mapping[SourceKey, Buckets], ranges: Mapping[SourceKey, tuple[int, int]]) -> None:
         """Keep what was loaded; it replaces what was kept (nothing is dirty between batches)."""
         for key, (lo, hi) in ranges.items():
-            self.entries[key] = _Entry(lo, hi, loaded.get(key, {}))
+            self.entries[key] = Entry(key, lo, hi, loaded.get(key, {}))
 
-    def share(self, key: SourceKey) -> Share | None:
-        """The source's own share, uncommitted failures included; None where it has none here."""
-        entry = self.entries.get(key)
-        return entry.read() if entry is not None else None
+    def is_without(self, key: SourceKey) -> bool:
+        """Whether the partition is known to have no buckets of the source."""
+        return key not in self.entries and self._known is not None and hash(key) not in self._known
 
     def holds(self, key: SourceKey, lo: int, hi: int) -> bool:
         """Whether memory alone answers for the source within [lo, hi]."""
@@ -79,30 +98,33 @@ class SourceCache:
             return self._known is not None and hash(key) not in self._known
         return entry.lo <= lo and hi <= entry.hi
 
-    def count(self, keys: Iterable[SourceKey], event: LoginEvent, salt: bytes) -> None:
-        """Count an attack failure under each of its sources."""
-        for key in keys:
-            entry = self.entries.get(key)
-            if entry is None:
-                entry = self.entries[key] = _Entry(*_EVERYTHING, {})
-                if self._known is not None:
-                    self._known.add(hash(key))
-            index = sources.count_failure(entry.buckets, event, salt)
-            entry.stale.add(index)
-            self._dirty[(*key, index)] = entry.buckets[index]
-            self._touch(key, index)
+    def entry(self, key: SourceKey) -> Entry:
+        """The source's own buckets, to count in."""
+        found = self.entries.get(key)
+        if found is None:
+            found = self.entries[key] = Entry(key, *_EVERYTHING, {})
+            if self._known is not None:
+                self._known.add(hash(key))
+        return found
 
-    def _touch(self, key: SourceKey, index: int) -> None:
-        touch = self.touched.get(key)
-        if touch is None:
-            self.touched[key] = Touch(index, index)
-        else:
-            touch.lo, touch.hi = min(touch.lo, index), max(touch.hi, index)
+    def count(self, entries: Iterable[Entry], event: LoginEvent, salt: bytes) -> None:
+        """Count an attack failure under each of its sources."""
+        user, unknown = sources.tried(event, salt)
+        for entry in entries:
+            if not entry.dirty:
+                self._dirty.append(entry)
+            entry.count(event.time, user, unknown)
 
     def take_dirty(self) -> tuple[dict[BucketKey, bytes], dict[SourceKey, Touch]]:
         """The bytes of the buckets that changed, and the range that changed per source."""
-        rows = {key: sources.encode(bucket) for key, bucket in self._dirty.items()}
-        touched, self.touched, self._dirty = self.touched, {}, {}
+        rows: dict[BucketKey, bytes] = {}
+        touched: dict[SourceKey, Touch] = {}
+        for entry in self._dirty:
+            for index in entry.dirty:
+                rows[(*entry.key, index)] = sources.encode(entry.buckets[index])
+            touched[entry.key] = Touch(min(entry.dirty), max(entry.dirty))
+            entry.dirty.clear()
+        self._dirty = []
         return rows, touched
 
     def forget(self, deleted: Iterable[BucketKey]) -> None:
@@ -110,9 +132,7 @@ class SourceCache:
         for tenant, kind, value, index in deleted:
             entry = self.entries.get((tenant, kind, value))
             if entry is not None and index in entry.buckets:
-                del entry.buckets[index]
-                entry.share = Share()
-                entry.stale = set(entry.buckets)
+                entry.forget(index)
 
     def shrink(self, most: int) -> None:
         """Keep the buckets of at most `most` sources; what goes is loaded again when it is needed."""

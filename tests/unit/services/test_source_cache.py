@@ -20,7 +20,7 @@ def _failures(buckets: int) -> list[LoginEvent]:
 def _counted(events: list[LoginEvent]) -> SourceCache:
     cache = SourceCache(set())
     for event in events:
-        cache.count([KEY], event, SALT)
+        cache.count([cache.entry(KEY)], event, SALT)
     return cache
 
 
@@ -30,8 +30,7 @@ def test_a_source_that_was_never_read_can_be_trimmed() -> None:
     cache = _counted(events)
     cache.take_dirty()
     cache.shrink(10)
-    share = cache.share(KEY)
-    assert share is not None
+    share = cache.entry(KEY).share()
     newest = events[-1].time // sources.BUCKET
     assert sorted(share.slices) == list(range(newest - MAX_SPAN, newest + 1))
 
@@ -55,8 +54,7 @@ def test_a_deleted_bucket_is_forgotten() -> None:
     rows, touched = cache.take_dirty()
     gone = next(iter(rows))
     cache.forget([gone])
-    share = cache.share(KEY)
-    assert share is not None
+    share = cache.entry(KEY).share()
     assert len(share.slices) == 2
     assert gone[3] not in share.slices
     assert (touched[KEY].lo, touched[KEY].hi) == (gone[3], gone[3] + 2)
@@ -69,7 +67,7 @@ def test_what_was_counted_is_written_once() -> None:
     assert len(rows) == 2
     assert cache.take_dirty() == ({}, {})
     again = msgspec.structs.replace(_failures(1)[0], event_id="again")
-    cache.count([KEY], again, SALT)
+    cache.count([cache.entry(KEY)], again, SALT)
     ((key, data),) = cache.take_dirty()[0].items()
     assert key[:3] == KEY
     assert sources.decode(data).failures == 2

@@ -162,15 +162,15 @@ class PostgresStore:
             shares.setdefault(part, {})[bucket] = sources.decode(state)
         return found
 
-    def views(self, keys: Collection[SourceKey]) -> dict[SourceKey, SourceView]:
-        """The views of sources that have one."""
+    def views(self, keys: Mapping[SourceKey, bool]) -> dict[SourceKey, SourceView]:
+        """The views of sources that have one; where False, only of those with findings."""
         return {
             (row[0], row[1], row[2]): SourceView(
                 {part: Share(slices) for part, slices in _shares(row[3]).items()},
                 _findings(row[4]),
                 frozenset(row[5]),
             )
-            for row in self._session.rows(_SQL["views"], _sources(keys))
+            for row in self._session.rows(_SQL["views"], _sources(keys) | {"always": list(keys.values())})
         }
 
     def anomalies(self, keys: Collection[TenantKey]) -> dict[TenantKey, Anomaly]:

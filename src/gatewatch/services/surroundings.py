@@ -1,0 +1,204 @@
+"""What a batch's events are seen in: their sources, each as of the event's own time.
+
+A process uses its own buckets for the partitions it owns, uncommitted failures of this batch included, event by event;
+for the others it uses the share that the last review wrote into the source's view.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from gatewatch.core import sources
+from gatewatch.core.context import NO_FREQUENCIES, QUIET, Context, Frequencies, SourceNumbers
+from gatewatch.core.events import LoginEvent
+from gatewatch.core.sources import (
+    BUCKET,
+    NOTHING,
+    Share,
+    add,
+    as_numbers,
+    numbers_at,
+    numbers_at_end,
+    united_share,
+)
+from gatewatch.core.times import DAY
+from gatewatch.ports import OpenFinding, SourceKey, SourceView
+from gatewatch.services.partition import Partition
+from gatewatch.services.source_cache import Entry
+
+#: Sources of these kinds are reviewed: something reads their views or looks for findings on them.
+REVIEWED = frozenset({"ip", "prefix", "asn", "tenant"})
+#: How long after a slot begins a success from the source may explain its failures (µs).
+EXPLAINED_AFTER = 2 * DAY
+
+#: From so many buckets on that a batch looks at, the other partitions' shares of a source are added up once.
+_MANY = 8
+#: The most that buckets are known to lie within, before anything was seen.
+_NOTHING_SEEN = (1 << 62, -(1 << 62))
+
+
+class Seen:
+    """One source as a batch sees it: its own buckets here, its shares elsewhere, the findings open on it.
+
+    `lo` and `hi` are the buckets its events of the batch fall into.
+    """
+
+    __slots__ = (
+        "_at",
+        "_coarse",
+        "_looks",
+        "_rest",
+        "_version",
+        "elsewhere",
+        "findings",
+        "hi",
+        "key",
+        "lo",
+        "own",
+    )
+
+    def __init__(self, key: SourceKey) -> None:
+        self.key = key
+        self.lo, self.hi = _NOTHING_SEEN
+        self.own: Entry | None = None
+        self.elsewhere: list[Share] = []
+        self.findings: tuple[OpenFinding, ...] = ()
+        self._at = self._version = -1
+        self._looks = 0
+        self._rest = NOTHING
+        self._coarse = QUIET
+
+    def numbers(self, time: int) -> SourceNumbers:
+        """The source as of an event's time, exact to the minute."""
+        own = self.own
+        if own is None and not self.elsewhere and not self.findings:
+            return QUIET
+        total = numbers_at(self.elsewhere, time)
+        if own is not None:
+            total = add(total, own.share().numbers(time))
+        return as_numbers(total, strongest(self.findings, time) if self.findings else "")
+
+    def coarse_numbers(self, time: int) -> SourceNumbers:
+        """A large source as of the end of the bucket that an event's time falls into; read once per change."""
+        bucket = time // BUCKET
+        own = self.own
+        version = own.version if own is not None else -1
+        if bucket == self._at and version == self._version:
+            return self._coarse
+        if bucket != self._at:
+            self._looks += 1
+            if self._looks == _MANY:
+                self.elsewhere = [united_share(self.elsewhere)]
+            self._rest = numbers_at_end(self.elsewhere, bucket)
+        total = self._rest if own is None else add(self._rest, own.share().numbers_at_end(bucket))
+        self._at, self._version, self._coarse = bucket, version, as_numbers(total, "")
+        return self._coarse
+
+    def findings_on(self, time: int) -> list[OpenFinding]:
+        """The findings that a success at this time bears on: it explains their failures, or is doubted."""
+        return [f for f in self.findings if f.since <= time <= max(f.until, f.slot + EXPLAINED_AFTER)]
+
+
+class Origin:
+    """Where events come from: each source by its kind, None where it is unknown, and all of them."""
+
+    __slots__ = ("asn", "ip", "prefix", "seen", "tenant")
+
+    def __init__(self, seen: list[Seen]) -> None:
+        by_kind = {one.key[1]: one for one in seen}
+        self.seen = seen
+        self.ip, self.prefix = by_kind.get("ip"), by_kind.get("prefix")
+        self.asn, self.tenant = by_kind.get("asn"), by_kind["tenant"]
+
+    def meet(self, bucket: int) -> None:
+        """An event of this bucket comes from here."""
+        for seen in self.seen:
+            if bucket < seen.lo:
+                seen.lo = bucket
+            if bucket > seen.hi:
+                seen.hi = bucket
+
+    def context(self, time: int, policy: int, frequencies: Frequencies = NO_FREQUENCIES) -> Context:
+        """The context of an event: what its user's owner cannot know alone."""
+        return Context(
+            policy,
+            self.ip.numbers(time) if self.ip is not None else QUIET,
+            self.prefix.numbers(time) if self.prefix is not None else QUIET,
+            self.asn.coarse_numbers(time) if self.asn is not None else QUIET,
+            self.tenant.coarse_numbers(time),
+            frequencies,
+        )
+
+    def count(self, own: Partition, event: LoginEvent, salt: bytes) -> None:
+        """Count an attack failure from here."""
+        for seen in self.seen:
+            if seen.own is None:
+                seen.own = own.sources.entry(seen.key)
+        own.sources.count([seen.own for seen in self.seen if seen.own is not None], event, salt)
+
+
+class Surroundings:
+    """The sources of a batch's events."""
+
+    def __init__(self, own: Partition, owned: Iterable[Partition]) -> None:
+        self._own = own
+        self._others = {p.claim.part: p.sources for p in owned if p is not own}
+        self._seen: dict[SourceKey, Seen] = {}
+        self._origins: dict[tuple[object, ...], Origin] = {}
+
+    def origin(self, event: LoginEvent) -> Origin:
+        """Where an event comes from; it is remembered that one did."""
+        asn, geo, ua = event.asn, event.geo, event.ua
+        same = (
+            event.tenant_id,
+            event.ip,
+            asn.number if asn is not None else 0,
+            geo.country if geo is not None else "",
+            ua.raw if ua is not None else "",
+        )
+        found = self._origins.get(same)
+        if found is None:
+            seen = [self._source((event.tenant_id, *subject)) for subject in sources.subjects_of(event)]
+            found = self._origins[same] = Origin(seen)
+        found.meet(event.time // BUCKET)
+        return found
+
+    def _source(self, key: SourceKey) -> Seen:
+        found = self._seen.get(key)
+        if found is None:
+            found = self._seen[key] = Seen(key)
+        return found
+
+    def ranges(self) -> dict[SourceKey, tuple[int, int]]:
+        """The sources seen so far, and the buckets of each that their events look at."""
+        return {key: (seen.lo - sources.DAY_BUCKETS, seen.hi) for key, seen in self._seen.items()}
+
+    def wanted(self) -> dict[SourceKey, bool]:
+        """The sources whose views are wanted, and whether their shares are: not where this process has all of them."""
+        alone = len(self._others) + 1 == self._own.claim.partitions
+        return {key: not (alone and self._has_all(key)) for key in self._seen if key[1] in REVIEWED}
+
+    def _has_all(self, key: SourceKey) -> bool:
+        return all(key in other.entries or other.is_without(key) for other in self._others.values())
+
+    def settle(self, views: Mapping[SourceKey, SourceView]) -> None:
+        """Take what is known of all sources seen; the others' shares stay as they are while a batch is made."""
+        entries = self._own.sources.entries
+        for key, seen in self._seen.items():
+            seen.own = entries.get(key)
+            if key[1] not in REVIEWED:
+                continue  # nothing reads it
+            here = {
+                part: other.entries[key].share()
+                for part, other in self._others.items()
+                if key in other.entries
+            }
+            seen.elsewhere = list(here.values())
+            if (view := views.get(key)) is not None:
+                known = here.keys() | {self._own.claim.part}
+                seen.elsewhere += [share for part, share in view.shares.items() if part not in known]
+                seen.findings = view.findings
+
+
+def strongest(findings: Collection[OpenFinding], time: int) -> str:
+    """The detector of a finding under way at a time; of several the one that began first (ties by name)."""
+    under_way = [(f.first, f.detector) for f in findings if f.first <= time <= f.until]
+    return min(under_way)[1] if under_way else ""
