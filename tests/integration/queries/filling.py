@@ -62,13 +62,27 @@ FROM unnest(ARRAY['acme', 'other']) AS tenant, generate_series(0, 19999) AS i
 """
 
 
+_ACTIVITY = """
+INSERT INTO activity (tenant_id, bucket, part, events, successes, failures, signalled)
+SELECT tenant_id, date_bin('10 minutes', time, 'epoch'::timestamptz), part, count(*), 0, 0, 0
+FROM login_events GROUP BY 1, 2, 3
+"""
+
+_VALUES = """
+INSERT INTO activity_values (tenant_id, kind, bucket, part, value, events, failures, signalled)
+SELECT tenant_id, kind, date_bin('1 hour', time, 'epoch'::timestamptz), part, value, count(*), 0, 0
+FROM login_events, LATERAL (VALUES ('asn', asn::text), ('ip', host(ip)), ('country', country)) AS v (kind, value)
+GROUP BY 1, 2, 3, 4, 5
+"""
+
+
 def fill(connection: psycopg.Connection[Any]) -> None:
     """Fill the tables, and let PostgreSQL look at what is in them."""
     connection.execute("SET ROLE gatewatch_worker")
     for month in range(1, 6):
         connection.execute("SELECT create_event_partition(make_date(2026, %s, 1))", [month])
     values = {"begin": BEGIN, "step": STEP, "events": EVENTS}
-    for statement in (_EVENTS, _ANOMALIES, _USERS, _DEAD_LETTERS):
+    for statement in (_EVENTS, _ANOMALIES, _USERS, _DEAD_LETTERS, _ACTIVITY, _VALUES):
         connection.execute(statement.encode(), values)
     connection.execute("RESET ROLE")
     connection.execute("VACUUM ANALYZE")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gatewatch.adapters.postgres.queries import Filter, statement
+from gatewatch.adapters.postgres.statements import load
 from gatewatch.adapters.postgres.tenancy import TenantSession
 from gatewatch.core.times import from_datetime
 from gatewatch.read_ports import AnomalyFilter, DeadLetterFilter, EventFilter, Position, UserFilter
@@ -95,7 +96,11 @@ class Plan:
 
 def plan(reader: TenantSession, wanted: Filter, after: Position | None = None) -> Plan:
     """The plan of a page, as it ran."""
-    query, parameters = statement(wanted, PAGE, after)
+    return explained(reader, *statement(wanted, PAGE, after))
+
+
+def explained(reader: TenantSession, query: str, parameters: dict[str, Any]) -> Plan:
+    """The plan of a statement, as it ran."""
     ((found,),) = reader.rows(f"EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) {query}", parameters)
     return Plan(list(_nodes(found[0]["Plan"])))
 
@@ -143,10 +148,28 @@ def test_a_filter_of_events_reads_little_else(reader: TenantSession, name: str) 
 
 
 @pytest.mark.parametrize("name", ["user", "ip", "prefix", "asn", "country", "detector", "score"])
-def test_a_month_that_was_just_begun(reader: TenantSession, name: str) -> None:
+def test_without_a_beginning(reader: TenantSession, name: str) -> None:
     """Without a lower end the months are read one after the other, and no more of them than the page needs."""
     filters = {key: getattr(SINGLE[name], key) for key in SINGLE[name].__struct_fields__}
     found = plan(reader, EventFilter(**{**filters, "since": None, "until": None}))
     assert in_order(found)
     unread = [node for node in found.nodes if "Index Name" in node and not node["Actual Loops"]]
     assert unread or name in ("user", "ip")
+
+
+def test_an_anomaly_is_found_by_its_key(reader: TenantSession) -> None:
+    """An id, or the beginning of one, is looked up in the key and not among all anomalies."""
+    for id in ("0123456789abcdef0123456789abcdef", "012345"):
+        found = plan(reader, AnomalyFilter(id=id))
+        assert "anomalies_pkey" in found.indexes
+        assert found.rows_read <= 2
+
+
+@pytest.mark.parametrize("name", ["activity", "anomaly_activity", "top"])
+def test_overviews_read_their_range(reader: TenantSession, name: str) -> None:
+    """Series and top lists read the rows of their range from an index, and no table whole."""
+    day = {"since": NOW - DAY, "until": NOW, "step": DAY}
+    query = load("queries.sql")[name]
+    found = explained(reader, query, {**day, "kind": "ip", "by": "events", "limit": 10})
+    assert not found.kinds & {"Seq Scan", "Bitmap Heap Scan"}
+    assert 0 < found.rows_read <= 3_000

@@ -3,7 +3,8 @@
 -- the time alone is compared as well, which keeps later months out of the plan.
 
 -- name: anomalies
--- An id is of hex digits, so what begins with some of them lies before the same with a "g".
+-- An id is of hex digits, so what begins with some of them lies before the same with a "g": the key finds it. What is no
+-- hex is compared as the database's language has it, hence the last condition.
 SELECT a.body::text, a.opened_at, a.updated_at, s.status, s.revision, s.hits, s.changed_at, s.changed_by
 FROM anomalies a
 LEFT JOIN anomaly_statuses s ON s.tenant_id = a.tenant_id AND s.id = a.id
@@ -18,7 +19,7 @@ WHERE a.tenant_id = current_setting('gatewatch.tenant')
   AND (%(state)s::text IS NULL OR a.state = %(state)s)
   AND (%(statuses)s::text[] IS NULL OR coalesce(s.status, 'new') = ANY(%(statuses)s))
   AND (%(event_id)s::text IS NULL OR a.body ->> 'event_id' = %(event_id)s)
-  AND (%(id)s::text IS NULL OR a.id >= %(id)s AND a.id < %(id)s || 'g')
+  AND (%(id)s::text IS NULL OR a.id >= %(id)s AND a.id < %(id)s || 'g' AND starts_with(a.id, %(id)s))
 ORDER BY a.last_seen DESC, a.id DESC
 LIMIT %(limit)s
 
