@@ -25,6 +25,7 @@ from gatewatch.adapters.postgres.outbox import PostgresOutbox, Upkeep
 from gatewatch.adapters.postgres.policies import PostgresPolicies
 from gatewatch.adapters.postgres.queries import PostgresQueries
 from gatewatch.adapters.postgres.server import EmbeddedPostgres, PostgresBinaries, ServerError
+from gatewatch.adapters.postgres.statuses import PostgresStatuses
 from gatewatch.adapters.postgres.store import PostgresStore
 from gatewatch.adapters.postgres.tenancy import TenantPool, TenantSession
 from gatewatch.adapters.useragents import UserAgents
@@ -34,7 +35,7 @@ from gatewatch.detectors import extended_engine
 from gatewatch.ingest.contract import Arrival
 from gatewatch.ingest.native import read_native
 from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Clock, Enrich, LogWriter
-from gatewatch.read_ports import NotPrepared, QueryStore
+from gatewatch.read_ports import NotPrepared, QueryStore, StatusStore
 from gatewatch.services.access import Accounts, IssuedKeys, Keys, Sessions
 from gatewatch.services.batches import BatchMaker
 from gatewatch.services.decoding import UNKNOWN_TENANT
@@ -199,7 +200,7 @@ def queries(conninfo: Callable[[], str], tenant: str) -> PostgresQueries:
 
 class Serving(NamedTuple):
     """What an API process works with: whether it can (`ready` raises `Unavailable` or `NotPrepared`), who gets in,
-    what a tenant may be asked, and the log.
+    what a tenant may be asked, what may be said of its anomalies, and the log.
     """
 
     ready: Callable[[], None]
@@ -207,6 +208,7 @@ class Serving(NamedTuple):
     sessions: Sessions
     issued: Callable[[str], IssuedKeys]
     queries: Callable[[str], QueryStore]
+    statuses: Callable[[str], StatusStore]
     log: LogWriter
     clock: Clock
     close: Callable[[], None]
@@ -234,6 +236,7 @@ def serving(settings: Settings, conninfo: str) -> Serving:
         Sessions(access, Argon2Passwords()),
         lambda tenant: IssuedKeys(PostgresKeys(pool.of(tenant), tenant)),
         lambda tenant: PostgresQueries(pool.of(tenant)),
+        lambda tenant: PostgresStatuses(pool.of(tenant)),
         log,
         SystemClock(),
         close,

@@ -22,6 +22,8 @@ from gatewatch.core.times import MINUTE
 
 LOGINS = "gatewatch.logins"
 ANOMALIES = "gatewatch.anomalies"
+#: What people said of anomalies; the database's own function names it too.
+STATUSES = "gatewatch.statuses"
 #: The partitions of the embedded log unless it was created with another number.
 DEFAULT_PARTITIONS = 8
 

@@ -3,9 +3,9 @@
 Everything here is seen by one tenant: the store sets it for each transaction and the database holds the rows apart.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -74,6 +74,48 @@ class ImportStore(Protocol):
         ...
 
 
+#: What people say of an anomaly; one that nobody looked at is new.
+Status = Literal["new", "in_progress", "suppressed", "resolved"]
+
+
+class Said(NamedTuple):
+    """A status with its revision, the anomaly's hits at the time, and who said so when."""
+
+    status: Status
+    revision: int
+    hits: int
+    changed_at: datetime
+    changed_by: str
+
+
+class StatusChange(msgspec.Struct, frozen=True):
+    """A status that somebody wants an anomaly to have, if it is still at a revision (0: nobody ever said anything)."""
+
+    id: str
+    status: Status
+    revision: int
+
+
+class StatusAnswer(NamedTuple):
+    """What became of a change: done; or another was first, whose status is told; or there is no such anomaly."""
+
+    id: str
+    outcome: Literal["changed", "conflict", "unknown"]
+    said: Said
+
+
+class StatusStore(Protocol):
+    """What people say of one tenant's anomalies. All raise `ports.Unavailable`."""
+
+    def change(self, changes: Sequence[StatusChange], by: str) -> list[StatusAnswer]:
+        """Change at most 500 statuses and publish what changed, in one transaction; answers in the order given."""
+        ...
+
+    def history(self, id: str) -> list[Said]:
+        """What was said of an anomaly, the latest first."""
+        ...
+
+
 class AnomalyFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which anomalies; None does not filter. Times are of the last hit; `id` may be the beginning of one."""
 
@@ -84,34 +126,56 @@ class AnomalyFilter(msgspec.Struct, frozen=True, kw_only=True):
     subject_kind: str | None = None
     subject: str | None = None
     state: str | None = None
+    statuses: list[Status] | None = None
     event_id: str | None = None
     id: str | None = None
-    limit: int = 50
+
+
+class Position(NamedTuple):
+    """Where a page ended: the sort key of its last row (a time in µs, or a risk), and its id, which breaks ties."""
+
+    key: int | float
+    id: str
 
 
 class StoredAnomaly(msgspec.Struct, frozen=True):
-    """An anomaly with when it was first and last written."""
+    """An anomaly with when it was first and last written, and what people said of it, if anything."""
 
     anomaly: Anomaly
     opened_at: datetime
     updated_at: datetime
+    said: Said | None = None
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events; None does not filter. `low` and `high` are the ends of an address range."""
+    """Which events; None does not filter. `network` is an address or a prefix."""
 
     since: datetime | None = None
     until: datetime | None = None
     event_id: str | None = None
     user: str | None = None
-    low: str | None = None
-    high: str | None = None
+    network: str | None = None
     asn: int | None = None
     country: str | None = None
     outcome: str | None = None
     detector: str | None = None
     min_score: int | None = None
-    limit: int = 50
+
+
+class UserFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which users, by when they were seen last, and in which order (the riskiest or the latest first)."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    sort: Literal["risk", "last_seen"] = "risk"
+
+
+class DeadLetterFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which dead letters, by when they were received; None does not filter."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    reason: str | None = None
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
@@ -131,6 +195,7 @@ class StoredEvent(msgspec.Struct, frozen=True):
 class StoredProfile(msgspec.Struct, frozen=True):
     """A user's row. `risk` is the time-independent sort key (see `services.batches.see`)."""
 
+    user_key: str
     profile: Profile
     name: str
     user_id: str
@@ -187,15 +252,46 @@ class Totals(msgspec.Struct, frozen=True):
     anomalies: dict[str, dict[str, int]]
 
 
+#: What top lists can be of, and what they can be ranked by.
+TopKind = Literal["user", "ip", "asn", "country", "detector"]
+Ranking = Literal["events", "failures", "signalled"]
+
+
+class Activity(NamedTuple):
+    """What happened in a stretch of time: events by their time, anomalies by their first hit."""
+
+    start: datetime
+    events: int = 0
+    successes: int = 0
+    failures: int = 0
+    signalled: int = 0
+    anomalies: int = 0
+
+
+class Top(NamedTuple):
+    """How often a value came. Of users only events with a signal are counted, of addresses also those that failed."""
+
+    value: str
+    events: int
+    failures: int
+    signalled: int
+
+
 class QueryStore(Protocol):
     """What there is to see of one tenant. All raise `ports.Unavailable`; none of them changes anything."""
 
-    def anomalies(self, wanted: AnomalyFilter) -> list[StoredAnomaly]:
-        """Anomalies, the one with the latest hit first."""
+    def anomalies(
+        self, wanted: AnomalyFilter, limit: int, after: Position | None = None
+    ) -> list[StoredAnomaly]:
+        """Anomalies, the one with the latest hit first, from behind a position."""
         ...
 
-    def events(self, wanted: EventFilter) -> list[StoredEvent]:
-        """Events, the latest first."""
+    def events(self, wanted: EventFilter, limit: int, after: Position | None = None) -> list[StoredEvent]:
+        """Events, the latest first, from behind a position."""
+        ...
+
+    def users(self, wanted: UserFilter, limit: int, after: Position | None = None) -> list[StoredProfile]:
+        """Users in the order asked for, from behind a position."""
         ...
 
     def profile(self, user_key: str) -> StoredProfile | None:
@@ -210,12 +306,22 @@ class QueryStore(Protocol):
         """A source's failures by bucket, over all partitions."""
         ...
 
-    def tried(self, wanted: EventFilter) -> list[Tried]:
+    def tried(self, wanted: EventFilter, limit: int) -> list[Tried]:
         """The users tried from a source, most failures first."""
         ...
 
-    def dead_letters(self, reason: str | None, limit: int) -> list[StoredDeadLetter]:
-        """Dead letters, the latest first."""
+    def dead_letters(
+        self, wanted: DeadLetterFilter, limit: int, after: Position | None = None
+    ) -> list[StoredDeadLetter]:
+        """Dead letters, the latest first, from behind a position."""
+        ...
+
+    def activity(self, since: datetime, until: datetime, step: timedelta) -> list[Activity]:
+        """Stretches of the length `step` (of ten minutes or a multiple) in which something happened, in order."""
+        ...
+
+    def top(self, kind: TopKind, since: datetime, until: datetime, by: Ranking, limit: int) -> list[Top]:
+        """The values that came most often in whole hours, by a number that is above 0."""
         ...
 
     def policy(self) -> Policy:

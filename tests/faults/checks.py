@@ -15,11 +15,15 @@ from gatewatch.core.engine import Engine
 from gatewatch.core.partitioning import partition_of
 from gatewatch.core.records import ControlRecord, EventRecord, RejectRecord
 from gatewatch.core.sketches import CHUNK, CountMin
+from gatewatch.core.times import HOUR, MINUTE
 from gatewatch.ports import ANOMALIES, LOGINS, TenantKey
 from gatewatch.services.frequencies import SKETCHED
 from tests.faults import oracle
 from tests.faults.scenario import AFTER, ANONYMOUS, BEFORE, GARBAGE, POISON, Chunk, Item
-from tests.faults.stored import Stored
+from tests.faults.stored import Stored, StoredEvent
+
+#: The stretch of time that activity is counted in.
+TEN_MINUTES = 10 * MINUTE
 
 
 class Sent(NamedTuple):
@@ -208,6 +212,38 @@ def value_counts(stored: Stored) -> list[str]:
 def _add(counters: list[int], chunk: int, data: bytes) -> None:
     for i, n in enumerate(array("I", data), chunk * CHUNK):
         counters[i] += n
+
+
+def rollups(stored: Stored) -> list[str]:
+    """What batches counted for overviews equals a count over all stored events, per partition."""
+    activity: dict[tuple[str, int, int], Counter[str]] = defaultdict(Counter)
+    values: dict[tuple[str, str, int, int, str], Counter[str]] = defaultdict(Counter)
+    for row in stored.events:
+        tenant, part, time = row.event.tenant_id, row.place[1], row.event.time
+        what = ["events", row.event.outcome, *(["signalled"] if row.detectors else [])]
+        activity[tenant, part, time // TEN_MINUTES * TEN_MINUTES].update(what)
+        for kind, value in _counted_by(row):
+            values[tenant, kind, part, time // HOUR * HOUR, value].update(what)
+    names = ("events", "success", "failure", "signalled")
+    series = {key: tuple(n[name] for name in names) for key, n in activity.items()}
+    tops = {key: (n["events"], n["failure"], n["signalled"]) for key, n in values.items()}
+    return _differ("count of activity", stored.activity.items(), series.items()) + _differ(
+        "count of a value's activity", stored.activity_values.items(), tops.items()
+    )
+
+
+def _counted_by(row: StoredEvent) -> Iterable[tuple[str, str]]:
+    event = row.event
+    if event.geo is not None and event.geo.country:
+        yield "country", event.geo.country
+    if event.asn is not None and event.asn.number:
+        yield "asn", str(event.asn.number)
+    if event.ip and (row.detectors or event.outcome == "failure"):
+        yield "ip", event.ip
+    if row.detectors:
+        yield "user", row.user_key
+    for detector in set(row.detectors):
+        yield "detector", detector
 
 
 # (e) The outbox, and (g) the offsets ------------------------------------------------------------------------------

@@ -176,6 +176,7 @@ def check(chunks: list[Chunk], superuser: str, conninfo: str, say: Say) -> Repor
         "(b) columns of anomalies": checks.anomaly_columns(stored),
         "(c) buckets of sources": checks.source_state(stored),
         "(c) counts of values": checks.value_counts(stored),
+        "(c) roll-ups": checks.rollups(stored),
         "(d) findings on sources": findings.findings(expected, stored),
         "(e) outbox": checks.outbox(stored),
         "(f) doubted logins": findings.doubts(stored),

@@ -105,6 +105,7 @@ class Stored:
             self._read_tenants()
             self._read_records()
             self._read_state()
+            self._read_rollups()
             self._read_outgoing()
             self._read_log()
 
@@ -192,6 +193,21 @@ class Stored:
             for row in self._rows(
                 "SELECT tenant_id, id, body::text, subject_kind, subject, detector, state, severity, score,"
                 f" version, {times} FROM anomalies"
+            )
+        }
+
+    def _read_rollups(self) -> None:
+        bucket = _MICROS.format("bucket")
+        self.activity: dict[tuple[str, int, int], Row] = {
+            row[:3]: row[3:]
+            for row in self._rows(
+                f"SELECT tenant_id, part, {bucket}, events, successes, failures, signalled FROM activity"
+            )
+        }
+        self.activity_values: dict[tuple[str, str, int, int, str], Row] = {
+            row[:5]: row[5:]
+            for row in self._rows(
+                f"SELECT tenant_id, kind, part, {bucket}, value, events, failures, signalled FROM activity_values"
             )
         }
 

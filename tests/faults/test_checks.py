@@ -82,6 +82,7 @@ NAMES = (
         "anomaly_columns",
         "source_state",
         "value_counts",
+        "rollups",
         "findings",
     ),
     *("outbox", "doubts", "offsets"),
@@ -194,6 +195,15 @@ def _other_count(stored: Stored) -> None:
     stored.counts[key] += 1
 
 
+def _count_twice(stored: Stored) -> None:
+    key, row = next(iter(stored.activity.items()))
+    stored.activity[key] = (2 * row[0], *row[1:])
+
+
+def _other_top(stored: Stored) -> None:
+    stored.activity_values.popitem()
+
+
 def _lose_chunk(stored: Stored) -> None:
     stored.sketches.pop()
 
@@ -244,6 +254,9 @@ SPOILT: list[tuple[str, Spoil]] = [
     ("source_state", _lose_bucket),
     ("value_counts", _other_count),
     ("value_counts", _lose_chunk),
+    ("rollups", _lose_event),
+    ("rollups", _count_twice),
+    ("rollups", _other_top),
     ("findings", _other_finding),
     ("findings", _lose_finding),
     ("outbox", _lose_last_message),

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gatewatch import __version__
-from gatewatch.api import events, events_openapi, health, keys, sessions
+from gatewatch.api import events, events_openapi, health, keys, queries, sessions, triage
 from gatewatch.api.appending import Appender
 from gatewatch.api.credentials import Credentials
 from gatewatch.api.edge import Edge
@@ -30,7 +30,13 @@ FUNCTIONS: tuple[Function, ...] = get_args(Function)
 SERVED: dict[Function, list[Sequence[BaseRoute]]] = {
     "ingest": [events.routes],
     "decide": [],
-    "query": [sessions.router.routes, keys.router.routes],
+    "query": [
+        sessions.router.routes,
+        keys.router.routes,
+        triage.router.routes,
+        queries.router.routes,
+        queries.anything.routes,
+    ],
     "ui": [sessions.router.routes, keys.router.routes],
 }
 #: What plain routes say of themselves in the OpenAPI document, by "METHOD /path".

@@ -25,6 +25,21 @@ ROUTES: dict[str, Needs] = {
     "GET /v1/keys": "admin",
     "POST /v1/keys": "admin",
     "DELETE /v1/keys/{prefix}": "admin",
+    # What there is to see, in queries.py
+    "GET /v1/events": "read",
+    "GET /v1/events/{event_id}": "read",
+    "GET /v1/anomalies": "read",
+    "GET /v1/anomalies/{id}": "read",
+    "GET /v1/users": "read",
+    "GET /v1/users/{user}": "read",
+    "GET /v1/entities/{kind}/{value}": "read",
+    "GET /v1/dead-letters": "read",
+    "GET /v1/overview/series": "read",
+    "GET /v1/overview/top/{kind}": "read",
+    # What people say of anomalies, in triage.py
+    "GET /v1/anomalies/{id}/history": "read",
+    "PATCH /v1/anomalies/{id}": "triage",
+    "POST /v1/anomalies/statuses": "triage",
     # Programs, in events.py
     "POST /v1/events": "ingest",
     "POST /v1/ingest/{connector}": "ingest",

@@ -17,7 +17,7 @@ from gatewatch.cli.rendering import cell, columns, grid, score, severity
 from gatewatch.cli.rendering import moment as at
 from gatewatch.cli.state import state_of
 from gatewatch.core.events import user_key
-from gatewatch.read_ports import AnomalyFilter, EventFilter
+from gatewatch.read_ports import AnomalyFilter, DeadLetterFilter, EventFilter
 from gatewatch.services.queries import of_source
 from gatewatch.services.views import AnomalyView, EventView
 
@@ -65,10 +65,9 @@ def anomalies(
         severities=SEVERITIES[SEVERITIES.index(least.value) :] if least else None,
         subject=subject.strip().casefold() or None,
         state=None if state == "any" else _one_of("--state", state, ("open", "withdrawn")),
-        limit=limit,
     )
     with queries(here) as asked:
-        found = asked.anomalies(wanted)
+        found = asked.anomalies(wanted, limit)
     if json:
         for anomaly in found:
             here.emit(anomaly)
@@ -130,22 +129,19 @@ def events(
 ) -> None:
     """Logins, the latest first."""
     here = state_of(context)
-    low, high = _range(ip)
     wanted = EventFilter(
         since=moment("--since", since),
         until=moment("--until", until),
         user=user_key(user, "", "") if user else None,
-        low=low,
-        high=high,
+        network=_network(ip),
         asn=asn,
         country=country.upper() or None,
         outcome=narrower(outcome),
         detector=narrower(detector),
         min_score=min_score,
-        limit=limit,
     )
     with queries(here) as asked:
-        found = asked.events(wanted)
+        found = asked.events(wanted, limit)
     if json:
         for event in found:
             here.emit(event)
@@ -156,14 +152,13 @@ def events(
     print_events(here.out, found)
 
 
-def _range(text: str) -> tuple[str | None, str | None]:
+def _network(text: str) -> str | None:
     if not text:
-        return None, None
+        return None
     try:
-        wanted = of_source("prefix", text)
+        return of_source("prefix", text).network
     except ValueError:
         raise UserError(f"--ip: {text!r} is no address or prefix") from None
-    return wanted.low, wanted.high
 
 
 def print_events(out: Console, found: Sequence[EventView], *, with_user: bool = True) -> None:
@@ -209,7 +204,7 @@ def dead_letters(
     """What could not be read, and why."""
     here = state_of(context)
     with queries(here) as asked:
-        found = asked.dead_letters(narrower(reason), limit)
+        found = asked.dead_letters(DeadLetterFilter(reason=narrower(reason)), limit)
     if json:
         for letter in found:
             here.emit(msgspec.structs.asdict(letter))

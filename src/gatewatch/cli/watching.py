@@ -90,8 +90,8 @@ class Watch:
         found, asked = self.found, self._asked
         found.pulse = asked.pulse()
         self._measure(found.pulse.processed)
-        found.anomalies = asked.anomalies(AnomalyFilter(state="open", severities=SHOWN, limit=LATEST))
-        found.events = asked.events(EventFilter(min_score=STANDS_OUT, limit=LATEST))
+        found.anomalies = asked.anomalies(AnomalyFilter(state="open", severities=SHOWN), LATEST)
+        found.events = asked.events(EventFilter(min_score=STANDS_OUT), LATEST)
         if monotonic() >= self._next_count:
             self.count()
 

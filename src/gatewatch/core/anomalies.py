@@ -69,11 +69,15 @@ def hits_of(event: LoginEvent, assessment: Assessment, policy: Policy) -> list[A
     return [_hit(event, assessment, signal, policy) for signal in signals]
 
 
+def subject_of(event: LoginEvent) -> tuple[str, str]:
+    """Whom an event's anomalies are about: its user, or its address where it names none."""
+    key = event.user_key
+    return ("ip", event.ip) if key.startswith("@ip:") else ("user", key)
+
+
 def _hit(event: LoginEvent, assessment: Assessment, signal: Signal, policy: Policy) -> Anomaly:
     slot = event.time // SLOT * SLOT
-    key = event.user_key
-    kind = "ip" if key.startswith("@ip:") else "user"
-    subject = event.ip if kind == "ip" else key
+    kind, subject = subject_of(event)
     return Anomaly(
         id=anomaly_id(event.tenant_id, kind, subject, signal.detector, slot),
         tenant_id=event.tenant_id,

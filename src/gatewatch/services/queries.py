@@ -8,10 +8,12 @@ from ipaddress import ip_network
 import msgspec
 
 from gatewatch.core import wording
+from gatewatch.core.anomalies import subject_of
 from gatewatch.core.events import user_key
 from gatewatch.core.policy import Policy
 from gatewatch.read_ports import (
     AnomalyFilter,
+    DeadLetterFilter,
     EventFilter,
     Pulse,
     QueryStore,
@@ -45,50 +47,56 @@ class Queries:
     def __init__(self, store: QueryStore) -> None:
         self._store = store
 
-    def anomalies(self, wanted: AnomalyFilter) -> list[AnomalyView]:
+    def anomalies(self, wanted: AnomalyFilter, limit: int) -> list[AnomalyView]:
         """Anomalies, the latest hit first."""
-        return [anomaly_view(found) for found in self._store.anomalies(wanted)]
+        return [anomaly_view(found) for found in self._store.anomalies(wanted, limit)]
 
-    def events(self, wanted: EventFilter) -> list[EventView]:
+    def events(self, wanted: EventFilter, limit: int) -> list[EventView]:
         """Events, the latest first."""
-        return [event_view(found) for found in self._store.events(wanted)]
+        return [event_view(found) for found in self._store.events(wanted, limit)]
 
     def user(self, name: str) -> UserView | None:
         """A user by name or id; None for one nobody ever tried."""
         key = user_key(name, "", "")
         stored = self._store.profile(key)
-        events = self.events(EventFilter(user=key, limit=RECENT))
-        found = self.anomalies(AnomalyFilter(subject_kind="user", subject=key, limit=RECENT))
+        events = self.events(EventFilter(user=key), RECENT)
+        found = self.anomalies(AnomalyFilter(subject_kind="user", subject=key), RECENT)
         if stored is None and not events and not found:
             return None
         return user_view(key, stored, events, found)
 
     def source(self, kind: str, value: str) -> SourceView | None:
         """A source: ip, prefix, asn or country; None for one that was never seen."""
-        wanted = of_source(kind, value)
+        found = self.entity(kind, value, None, None)
+        return found if found.windows or found.tried or found.anomalies else None
+
+    def entity(self, kind: str, value: str, since: datetime | None, until: datetime | None) -> SourceView:
+        """A source, whatever it did; users tried and successes are those of the range. Raises `ValueError` for one
+        that cannot be.
+        """
+        wanted = msgspec.structs.replace(of_source(kind, value), since=since, until=until)
         buckets = self._store.buckets(kind, value)
-        tried = self._store.tried(msgspec.structs.replace(wanted, limit=RECENT))
-        found = self.anomalies(AnomalyFilter(subject_kind=kind, subject=value, limit=RECENT))
-        if not buckets and not tried and not found:
-            return None
-        succeeded = msgspec.structs.replace(wanted, outcome="success", limit=RECENT)
-        return source_view((kind, value), buckets, tried, found, self.events(succeeded))
+        tried = self._store.tried(wanted, RECENT)
+        found = self.anomalies(AnomalyFilter(subject_kind=kind, subject=value), RECENT)
+        succeeded = msgspec.structs.replace(wanted, outcome="success")
+        return source_view((kind, value), buckets, tried, found, self.events(succeeded, RECENT))
 
     def explain(self, event_id: str) -> Explanation | None:
         """Why an event got its score; an anomaly's id stands for the event of its strongest hit."""
-        stored = self._store.events(EventFilter(event_id=event_id, limit=1))
+        stored = self._store.events(EventFilter(event_id=event_id), 1)
         if not stored and (named := self.anomaly(event_id)) is not None and named.event_id:
-            stored = self._store.events(EventFilter(event_id=named.event_id, limit=1))
+            stored = self._store.events(EventFilter(event_id=named.event_id), 1)
         return self._explanation(stored[0]) if stored else None
 
     def anomaly(self, id: str) -> AnomalyView | None:
         """The anomaly of an id, or of one's beginning where that is `LEAST_ID` long and names one alone."""
-        found = self.anomalies(AnomalyFilter(id=id, limit=2)) if len(id) >= LEAST_ID else []
+        found = self.anomalies(AnomalyFilter(id=id), 2) if len(id) >= LEAST_ID else []
         return found[0] if len(found) == 1 else None
 
     def _explanation(self, stored: StoredEvent) -> Explanation:
         event, assessment = stored.event, stored.assessment
-        opened = AnomalyFilter(subject=event.user_key, event_id=event.event_id)
+        kind, subject = subject_of(event)
+        opened = AnomalyFilter(subject_kind=kind, subject=subject, event_id=event.event_id)
         return Explanation(
             event=event_view(stored),
             received_at=stored.received_at,
@@ -102,7 +110,7 @@ class Queries:
             weight=stored.weight,
             held=stored.held,
             later=self._later(event.user_key, event.event_id),
-            anomalies=self.anomalies(opened),
+            anomalies=self.anomalies(opened, RECENT),
             original=msgspec.to_builtins(event),
         )
 
@@ -120,9 +128,9 @@ class Queries:
             for c in found
         ]
 
-    def dead_letters(self, reason: str | None, limit: int) -> list[StoredDeadLetter]:
+    def dead_letters(self, wanted: DeadLetterFilter, limit: int) -> list[StoredDeadLetter]:
         """What could not be processed, the latest first."""
-        return self._store.dead_letters(reason, limit)
+        return self._store.dead_letters(wanted, limit)
 
     def policy(self) -> Policy:
         """The policy in force."""
@@ -148,8 +156,7 @@ class Queries:
 def of_source(kind: str, value: str) -> EventFilter:
     """The events of a source. Raises `ValueError` for one that cannot be: its message is one plain line."""
     if kind in ("ip", "prefix"):
-        network = ip_network(value, strict=False)
-        return EventFilter(low=str(network[0]), high=str(network[-1]))
+        return EventFilter(network=str(ip_network(value, strict=False)))
     if kind == "asn":
         return EventFilter(asn=int(value))
     if kind == "country":

@@ -17,12 +17,14 @@ from gatewatch.core.profiles import ATTRIBUTES, Profile
 from gatewatch.core.signals import Signal
 from gatewatch.core.sources import BUCKET, DAY_BUCKETS, HOUR_BUCKETS, Buckets
 from gatewatch.core.times import to_datetime
-from gatewatch.read_ports import StoredAnomaly, StoredEvent, StoredProfile, Tried
+from gatewatch.read_ports import Status, StoredAnomaly, StoredEvent, StoredProfile, Tried
 from gatewatch.services.batches import RISK_HALF_LIFE
 
 
 class AnomalyView(msgspec.Struct, frozen=True):
-    """An anomaly as people see it, with its one sentence."""
+    """An anomaly as people see it, with its one sentence. `status` and what follows is what people said of it; `since`
+    are the hits that came after it was resolved.
+    """
 
     id: str
     detector: str
@@ -41,6 +43,11 @@ class AnomalyView(msgspec.Struct, frozen=True):
     version: int
     opened_at: datetime
     updated_at: datetime
+    status: Status = "new"
+    revision: int = 0
+    changed_at: datetime | None = None
+    changed_by: str = ""
+    since: int = 0
 
 
 class EventView(msgspec.Struct, frozen=True):
@@ -64,6 +71,17 @@ class EventView(msgspec.Struct, frozen=True):
     detectors: list[str]
     why: str
     late: bool
+
+
+class UserItem(msgspec.Struct, frozen=True):
+    """A user in a list. `risk` is decayed to now; `known` says whether the user ever got in."""
+
+    user_key: str
+    name: str
+    user_id: str
+    last_seen: datetime
+    risk: float
+    known: bool
 
 
 class Usual(msgspec.Struct, frozen=True):
@@ -162,7 +180,7 @@ class Explanation(msgspec.Struct, frozen=True):
 
 def anomaly_view(stored: StoredAnomaly) -> AnomalyView:
     """An anomaly with its sentence."""
-    found = stored.anomaly
+    found, said = stored.anomaly, stored.said
     return AnomalyView(
         id=found.id,
         detector=found.detector,
@@ -181,6 +199,11 @@ def anomaly_view(stored: StoredAnomaly) -> AnomalyView:
         version=found.version,
         opened_at=stored.opened_at,
         updated_at=stored.updated_at,
+        status=said.status if said else "new",
+        revision=said.revision if said else 0,
+        changed_at=said.changed_at if said else None,
+        changed_by=said.changed_by if said else "",
+        since=max(0, found.count - said.hits) if said and said.status == "resolved" else 0,
     )
 
 
@@ -242,6 +265,18 @@ def user_view(
         held=[{"time": to_datetime(h.time), "weight": h.weight, "revoked": h.revoked} for h in profile.held],
         anomalies=found,
         events=events,
+    )
+
+
+def user_item(stored: StoredProfile, now: int) -> UserItem:
+    """A user as it stands in a list."""
+    return UserItem(
+        user_key=stored.user_key,
+        name=stored.name,
+        user_id=stored.user_id,
+        last_seen=stored.last_seen,
+        risk=risk_at(stored.risk, now),
+        known=stored.profile.has_history,
     )
 
 

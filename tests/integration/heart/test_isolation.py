@@ -29,7 +29,16 @@ _TABLES = (
         "policies",
         "anomalies",
     ),
-    *("doubts", "outbox", "accounts", "sessions", "api_keys"),
+    *(
+        "doubts",
+        "outbox",
+        "accounts",
+        "sessions",
+        "api_keys",
+        "activity",
+        "activity_values",
+        "anomaly_statuses",
+    ),
 )
 
 

@@ -159,7 +159,8 @@ def _put_events(cursor: Cursor, batch: Batch) -> None:
         copy.set_types(_TYPES)
         for row in rows:
             copy.write_row(event_values(row, claim))
-    cursor.execute(_SQL["insert_events"])
+    for step in ("insert_events", "roll_activity", "roll_values"):
+        cursor.execute(_SQL[step], {"part": claim.part})
 
 
 def event_values(row: EventRow, claim: Claim) -> Row:

@@ -1,6 +1,7 @@
 """What people see of one tenant, read from PostgreSQL (see `read_ports.QueryStore`)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import msgspec
@@ -8,27 +9,37 @@ import msgspec
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.adapters.postgres.tenancy import TenantRows
 from gatewatch.core import anomalies, context, policy, profiles, records, signals, sources
-from gatewatch.core.events import LoginEvent
+from gatewatch.core.events import LoginEvent, prefix_of
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.records import ControlRecord
 from gatewatch.core.sources import Buckets
+from gatewatch.core.times import to_datetime
 from gatewatch.ports import LOGINS
 from gatewatch.read_ports import (
+    Activity,
     AnomalyFilter,
+    DeadLetterFilter,
     EventFilter,
+    Position,
     Pulse,
+    Ranking,
+    Said,
     StoredAnomaly,
     StoredControl,
     StoredDeadLetter,
     StoredEvent,
     StoredProfile,
+    Top,
+    TopKind,
     Totals,
     Tried,
+    UserFilter,
 )
 
 _SQL = load("queries.sql")
-#: The least score that the index of noteworthy events holds.
-NOTEWORTHY = 20
+
+#: Which rows of a list.
+Filter = EventFilter | AnomalyFilter | UserFilter | DeadLetterFilter
 
 _event = msgspec.msgpack.Decoder(LoginEvent).decode
 
@@ -39,22 +50,28 @@ class PostgresQueries:
     def __init__(self, session: TenantRows) -> None:
         self._session = session
 
-    def anomalies(self, wanted: AnomalyFilter) -> list[StoredAnomaly]:
+    def anomalies(
+        self, wanted: AnomalyFilter, limit: int, after: Position | None = None
+    ) -> list[StoredAnomaly]:
         """Anomalies, the latest hit first."""
-        rows = self._rows("anomalies", **msgspec.structs.asdict(wanted))
-        return [StoredAnomaly(anomalies.decode(row[0]), row[1], row[2]) for row in rows]
+        rows = self._session.rows(*statement(wanted, limit, after))
+        return [
+            StoredAnomaly(anomalies.decode(row[0]), row[1], row[2], Said(*row[3:]) if row[3] else None)
+            for row in rows
+        ]
 
-    def events(self, wanted: EventFilter) -> list[StoredEvent]:
+    def events(self, wanted: EventFilter, limit: int, after: Position | None = None) -> list[StoredEvent]:
         """Events, the latest first."""
-        narrow = wanted.user or wanted.low or wanted.asn or wanted.country or wanted.event_id
-        noteworthy = not narrow and (wanted.min_score or 0) >= NOTEWORTHY
-        name = "noteworthy_events" if noteworthy else "events"
-        return [_stored(row) for row in self._rows(name, **msgspec.structs.asdict(wanted))]
+        return [_stored(row) for row in self._session.rows(*statement(wanted, limit, after))]
+
+    def users(self, wanted: UserFilter, limit: int, after: Position | None = None) -> list[StoredProfile]:
+        """Users, the riskiest or the latest first."""
+        return [_profile(row) for row in self._session.rows(*statement(wanted, limit, after))]
 
     def profile(self, user_key: str) -> StoredProfile | None:
         """A user's row."""
         rows = self._rows("profile", user=user_key)
-        return StoredProfile(profiles.decode(rows[0][0]), *rows[0][1:]) if rows else None
+        return _profile(rows[0]) if rows else None
 
     def controls(self, user_key: str) -> list[StoredControl]:
         """A user's control records."""
@@ -71,13 +88,29 @@ class PostgresQueries:
             shares.setdefault(part, {})[bucket] = sources.decode(state)
         return sources.unite(shares.values())
 
-    def tried(self, wanted: EventFilter) -> list[Tried]:
+    def tried(self, wanted: EventFilter, limit: int) -> list[Tried]:
         """Users tried from a source."""
-        return [Tried(*row) for row in self._rows("tried", **msgspec.structs.asdict(wanted))]
+        found = self._rows("tried", **msgspec.structs.asdict(wanted), limit=limit, **_network(wanted.network))
+        return [Tried(*row) for row in found]
 
-    def dead_letters(self, reason: str | None, limit: int) -> list[StoredDeadLetter]:
-        """Dead letters."""
-        return [StoredDeadLetter(*row) for row in self._rows("dead_letters", reason=reason, limit=limit)]
+    def dead_letters(
+        self, wanted: DeadLetterFilter, limit: int, after: Position | None = None
+    ) -> list[StoredDeadLetter]:
+        """Dead letters, the latest first."""
+        return [StoredDeadLetter(*row) for row in self._session.rows(*statement(wanted, limit, after))]
+
+    def activity(self, since: datetime, until: datetime, step: timedelta) -> list[Activity]:
+        """Stretches in which something happened."""
+        stretch = {"since": since, "until": until, "step": step}
+        found = {row[0]: Activity(*row) for row in self._rows("activity", **stretch)}
+        for start, n in self._rows("anomaly_activity", **stretch):
+            found[start] = found.get(start, Activity(start))._replace(anomalies=n)
+        return [found[start] for start in sorted(found)]
+
+    def top(self, kind: TopKind, since: datetime, until: datetime, by: Ranking, limit: int) -> list[Top]:
+        """The values that came most often."""
+        rows = self._rows("top", kind=kind, since=since, until=until, by=by, limit=limit)
+        return [Top(*row) for row in rows]
 
     def policy(self) -> Policy:
         """The policy in force."""
@@ -108,6 +141,37 @@ class PostgresQueries:
 
     def _rows(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
         return self._session.rows(_SQL[name], parameters)
+
+
+def statement(wanted: Filter, limit: int, after: Position | None = None) -> tuple[str, dict[str, Any]]:
+    """The statement of a list, and its parameters."""
+    parameters = {**msgspec.structs.asdict(wanted), "limit": limit, "at": None, "after": None}
+    if after is not None:
+        by_time = not (isinstance(wanted, UserFilter) and wanted.sort == "risk")
+        parameters |= {"at": to_datetime(int(after.key)) if by_time else after.key, "after": after.id}
+    match wanted:
+        case EventFilter():
+            return _SQL["events"], parameters | _network(wanted.network)
+        case UserFilter():
+            return _SQL[f"users_by_{wanted.sort}"], parameters
+        case AnomalyFilter():
+            return _SQL["anomalies"], parameters
+        case DeadLetterFilter():
+            return _SQL["dead_letters"], parameters
+
+
+def _network(text: str | None) -> dict[str, Any]:
+    """An address range, and the prefix it lies in: within one an index finds it; a wider one is only filtered by."""
+    if text is None:
+        return {"low": None, "high": None, "prefix": None}
+    network = ip_network(text, strict=False)
+    prefix = prefix_of(str(network[0]))
+    narrow = network[-1] in ip_network(prefix)
+    return {"low": str(network[0]), "high": str(network[-1]), "prefix": prefix if narrow else None}
+
+
+def _profile(row: tuple[Any, ...]) -> StoredProfile:
+    return StoredProfile(row[0], profiles.decode(row[1]), *row[2:])
 
 
 def _stored(row: tuple[Any, ...]) -> StoredEvent:

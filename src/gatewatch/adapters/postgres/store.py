@@ -13,7 +13,7 @@ from gatewatch.adapters.postgres.statements import load
 from gatewatch.core import anomalies, policy, profiles, sources
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.engine import StoredLogin
-from gatewatch.core.events import LoginEvent
+from gatewatch.core.events import LoginEvent, prefix_of
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.profiles import LATENESS
 from gatewatch.core.sources import Buckets, Share, Slice
@@ -280,6 +280,7 @@ def _network(key: SourceKey, since: int, until: int) -> dict[str, Any]:
         "tenant": key[0],
         "low": network[0],
         "high": network[-1],
+        "prefix": prefix_of(str(network[0])),
         "since": to_datetime(since),
         "until": to_datetime(until),
     }

@@ -22,6 +22,44 @@ SELECT tenant_id, event_id, 'epoch'::timestamptz + time * interval '1 microsecon
     country, score, level, detectors, late, weight, held, generation, part, off, digest, context, event, assessment::json, raw
 FROM staged_events
 
+-- name: roll_activity
+-- Each partition's own rows, added to what is there: the transaction is done once or not at all.
+INSERT INTO activity AS a (tenant_id, bucket, part, events, successes, failures, signalled)
+SELECT tenant_id, 'epoch'::timestamptz + bucket * interval '10 minutes', %(part)s, count(*),
+    count(*) FILTER (WHERE outcome = 'success'), count(*) FILTER (WHERE outcome = 'failure'),
+    count(*) FILTER (WHERE detectors <> '{}')
+FROM (SELECT tenant_id, time / 600000000 AS bucket, outcome, detectors FROM staged_events) AS s
+GROUP BY tenant_id, bucket
+ORDER BY tenant_id, bucket
+ON CONFLICT (tenant_id, bucket, part) DO UPDATE SET events = a.events + excluded.events,
+    successes = a.successes + excluded.successes, failures = a.failures + excluded.failures,
+    signalled = a.signalled + excluded.signalled
+
+-- name: roll_values
+INSERT INTO activity_values AS a (tenant_id, kind, bucket, part, value, events, failures, signalled)
+SELECT tenant_id, kind, 'epoch'::timestamptz + hour * interval '1 hour', %(part)s, value, events, failures, signalled
+FROM (
+    SELECT tenant_id, hour,
+        CASE WHEN grouping(country) = 0 THEN 'country' WHEN grouping(asn) = 0 THEN 'asn'
+            WHEN grouping(suspect) = 0 THEN 'user' ELSE 'ip' END AS kind,
+        coalesce(country, asn::text, suspect, suspect_ip) AS value,
+        count(*) AS events, count(*) FILTER (WHERE failed) AS failures, count(*) FILTER (WHERE signalled) AS signalled
+    FROM (SELECT tenant_id, time / 3600000000 AS hour, nullif(country, '') AS country, nullif(asn, 0) AS asn,
+              failed, signalled,
+              CASE WHEN signalled THEN user_key END AS suspect,
+              CASE WHEN failed OR signalled THEN host(ip::inet) END AS suspect_ip
+          FROM (SELECT *, outcome = 'failure' AS failed, detectors <> '{}' AS signalled FROM staged_events) AS told) AS s
+    GROUP BY tenant_id, hour, GROUPING SETS ((country), (asn), (suspect), (suspect_ip))
+    UNION ALL
+    SELECT tenant_id, time / 3600000000, 'detector', d, count(*), count(*) FILTER (WHERE outcome = 'failure'), count(*)
+    FROM staged_events CROSS JOIN LATERAL (SELECT DISTINCT unnest(detectors) AS d) AS each
+    WHERE detectors <> '{}'
+    GROUP BY 1, 2, 4) AS counted
+WHERE value IS NOT NULL
+ORDER BY tenant_id, kind, hour, value
+ON CONFLICT (tenant_id, kind, bucket, part, value) DO UPDATE SET events = a.events + excluded.events,
+    failures = a.failures + excluded.failures, signalled = a.signalled + excluded.signalled
+
 -- name: stage_profiles
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_profiles (
     tenant_id text, user_key text, state bytea, name text, user_id text, last_seen bigint, risk float8, has_history boolean

@@ -1,10 +1,9 @@
 -- name: unrelayed
 SELECT t.part, o.seq, o.tenant_id, o.topic, o.key, o.value
-FROM partitions t
+FROM (SELECT part FROM partitions WHERE topic = %(topic)s UNION ALL SELECT lane FROM outbox_lanes) AS t
 LEFT JOIN outbox_positions p USING (part)
 CROSS JOIN LATERAL (SELECT seq, tenant_id, topic, key, value FROM outbox
                     WHERE part = t.part AND seq > coalesce(p.seq, 0) ORDER BY seq LIMIT %(limit)s) AS o
-WHERE t.topic = %(topic)s
 ORDER BY t.part, o.seq
 
 -- name: relayed

@@ -1,54 +1,75 @@
 -- What people ask. Filters that are NULL do not filter; the role sees the rows of one tenant only, yet the tenant is
--- named as well, so that the indexes that begin with it are used.
+-- named as well, so that the indexes that begin with it are used. `at` and `after` are the position a page begins behind;
+-- the time alone is compared as well, which keeps later months out of the plan.
 
 -- name: anomalies
-SELECT a.body::text, a.opened_at, a.updated_at
+-- An id is of hex digits, so what begins with some of them lies before the same with a "g": the key finds it. What is no
+-- hex is compared as the database's language has it, hence the last condition.
+SELECT a.body::text, a.opened_at, a.updated_at, s.status, s.revision, s.hits, s.changed_at, s.changed_by
 FROM anomalies a
+LEFT JOIN anomaly_statuses s ON s.tenant_id = a.tenant_id AND s.id = a.id
 WHERE a.tenant_id = current_setting('gatewatch.tenant')
   AND (%(since)s::timestamptz IS NULL OR a.last_seen >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR a.last_seen < %(until)s)
+  AND (%(at)s::timestamptz IS NULL OR (a.last_seen, a.id) < (%(at)s, %(after)s::text))
   AND (%(detector)s::text IS NULL OR a.detector = %(detector)s)
   AND (%(severities)s::text[] IS NULL OR a.severity = ANY(%(severities)s))
   AND (%(subject_kind)s::text IS NULL OR a.subject_kind = %(subject_kind)s)
   AND (%(subject)s::text IS NULL OR a.subject = %(subject)s)
   AND (%(state)s::text IS NULL OR a.state = %(state)s)
+  AND (%(statuses)s::text[] IS NULL OR coalesce(s.status, 'new') = ANY(%(statuses)s))
   AND (%(event_id)s::text IS NULL OR a.body ->> 'event_id' = %(event_id)s)
-  AND (%(id)s::text IS NULL OR starts_with(a.id, %(id)s))
+  AND (%(id)s::text IS NULL OR a.id >= %(id)s AND a.id < %(id)s || 'g' AND starts_with(a.id, %(id)s))
 ORDER BY a.last_seen DESC, a.id DESC
 LIMIT %(limit)s
 
 -- name: events
+-- An event with a score has a signal: said so that the index of events with signals is used.
 SELECT event, assessment::text, context, received_at, stored_at, late, weight, held, generation, part, off
 FROM login_events
 WHERE tenant_id = current_setting('gatewatch.tenant')
   AND (%(since)s::timestamptz IS NULL OR time >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR time < %(until)s)
+  AND (%(at)s::timestamptz IS NULL OR time <= %(at)s AND (time, event_id) < (%(at)s, %(after)s::text))
   AND (%(event_id)s::text IS NULL OR event_id = %(event_id)s)
   AND (%(user)s::text IS NULL OR user_key = %(user)s)
-  AND (%(low)s::inet IS NULL OR ip BETWEEN %(low)s::inet AND %(high)s::inet)
+  AND (%(prefix)s::cidr IS NULL OR prefix = %(prefix)s)
+  AND (%(low)s::inet IS NULL OR ip BETWEEN %(low)s AND %(high)s::inet)
   AND (%(asn)s::bigint IS NULL OR asn = %(asn)s)
   AND (%(country)s::text IS NULL OR country = %(country)s)
   AND (%(outcome)s::text IS NULL OR outcome = %(outcome)s)
-  AND (%(detector)s::text IS NULL OR %(detector)s = ANY(detectors))
-  AND (%(min_score)s::integer IS NULL OR score >= %(min_score)s)
+  AND (%(detector)s::text IS NULL OR detectors <> '{}' AND %(detector)s = ANY(detectors))
+  AND (%(min_score)s::integer IS NULL OR %(min_score)s <= 0 OR detectors <> '{}' AND score >= %(min_score)s)
 ORDER BY time DESC, event_id DESC
 LIMIT %(limit)s
 
--- name: noteworthy_events
--- As `events`, in words that the index of events with a score of 20 or more is made for.
-SELECT event, assessment::text, context, received_at, stored_at, late, weight, held, generation, part, off
-FROM login_events
-WHERE tenant_id = current_setting('gatewatch.tenant') AND score >= 20
-  AND (%(since)s::timestamptz IS NULL OR time >= %(since)s)
-  AND (%(until)s::timestamptz IS NULL OR time < %(until)s)
-  AND (%(outcome)s::text IS NULL OR outcome = %(outcome)s)
-  AND (%(detector)s::text IS NULL OR %(detector)s = ANY(detectors))
-  AND score >= %(min_score)s
-ORDER BY time DESC, event_id DESC
+-- name: users_by_risk
+SELECT user_key, state, name, user_id, last_seen, risk
+FROM profiles
+WHERE tenant_id = current_setting('gatewatch.tenant')
+  AND (%(since)s::timestamptz IS NULL OR last_seen >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR last_seen < %(until)s)
+  AND (%(at)s::float8 IS NULL OR (risk, user_key) < (%(at)s, %(after)s::text))
+ORDER BY risk DESC, user_key DESC
+LIMIT %(limit)s
+
+-- name: users_by_last_seen
+-- Found by the event that each was seen with last, since an index on what every login changes would cost each of them.
+-- OFFSET 0 keeps the two apart: the events lead, in their order.
+SELECT DISTINCT ON (e.time, e.user_key) p.*
+FROM login_events e
+CROSS JOIN LATERAL (SELECT user_key, state, name, user_id, last_seen, risk FROM profiles
+                    WHERE tenant_id = current_setting('gatewatch.tenant') AND user_key = e.user_key AND last_seen = e.time
+                    OFFSET 0) AS p
+WHERE e.tenant_id = current_setting('gatewatch.tenant')
+  AND (%(since)s::timestamptz IS NULL OR e.time >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR e.time < %(until)s)
+  AND (%(at)s::timestamptz IS NULL OR e.time <= %(at)s AND (e.time, e.user_key) < (%(at)s, %(after)s::text))
+ORDER BY e.time DESC, e.user_key DESC
 LIMIT %(limit)s
 
 -- name: profile
-SELECT state, name, user_id, last_seen, risk FROM profiles
+SELECT user_key, state, name, user_id, last_seen, risk FROM profiles
 WHERE tenant_id = current_setting('gatewatch.tenant') AND user_key = %(user)s
 
 -- name: controls
@@ -66,7 +87,8 @@ FROM login_events
 WHERE tenant_id = current_setting('gatewatch.tenant')
   AND (%(since)s::timestamptz IS NULL OR time >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR time < %(until)s)
-  AND (%(low)s::inet IS NULL OR ip BETWEEN %(low)s::inet AND %(high)s::inet)
+  AND (%(prefix)s::cidr IS NULL OR prefix = %(prefix)s)
+  AND (%(low)s::inet IS NULL OR ip BETWEEN %(low)s AND %(high)s::inet)
   AND (%(asn)s::bigint IS NULL OR asn = %(asn)s)
   AND (%(country)s::text IS NULL OR country = %(country)s)
 GROUP BY user_key
@@ -75,8 +97,36 @@ LIMIT %(limit)s
 
 -- name: dead_letters
 SELECT id, source, reason, detail, raw, size, received_at FROM dead_letters
-WHERE tenant_id = current_setting('gatewatch.tenant') AND (%(reason)s::text IS NULL OR reason = %(reason)s)
-ORDER BY received_at DESC, id
+WHERE tenant_id = current_setting('gatewatch.tenant')
+  AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR received_at < %(until)s)
+  AND (%(at)s::timestamptz IS NULL OR (received_at, id) < (%(at)s, %(after)s::text))
+  AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+ORDER BY received_at DESC, id DESC
+LIMIT %(limit)s
+
+-- name: activity
+SELECT date_bin(%(step)s::interval, bucket, 'epoch'::timestamptz), sum(events)::bigint, sum(successes)::bigint,
+    sum(failures)::bigint, sum(signalled)::bigint, 0
+FROM activity
+WHERE tenant_id = current_setting('gatewatch.tenant') AND bucket >= %(since)s AND bucket < %(until)s
+GROUP BY 1
+
+-- name: anomaly_activity
+-- Who was hit first since then was hit last since then too: the index has the last.
+SELECT date_bin(%(step)s::interval, first_seen, 'epoch'::timestamptz), count(*)
+FROM anomalies
+WHERE tenant_id = current_setting('gatewatch.tenant') AND last_seen >= %(since)s
+  AND first_seen >= %(since)s AND first_seen < %(until)s AND state = 'open'
+GROUP BY 1
+
+-- name: top
+SELECT value, sum(events)::bigint, sum(failures)::bigint, sum(signalled)::bigint
+FROM activity_values
+WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = %(kind)s AND bucket >= %(since)s AND bucket < %(until)s
+GROUP BY value
+HAVING sum(CASE %(by)s WHEN 'events' THEN events WHEN 'failures' THEN failures ELSE signalled END) > 0
+ORDER BY sum(CASE %(by)s WHEN 'events' THEN events WHEN 'failures' THEN failures ELSE signalled END) DESC, value
 LIMIT %(limit)s
 
 -- name: policy
@@ -89,12 +139,13 @@ SELECT (SELECT coalesce(sum(next_offset), 0)::bigint FROM partitions),
           WHERE p.topic = %(topic)s ORDER BY p.part),
     (SELECT count(*) FROM members WHERE seen_at > clock_timestamp() - interval '5 seconds'),
     (SELECT count(*) FROM review_queue WHERE due_at <= now()),
-    (SELECT coalesce(sum(p.out_seq - coalesce(o.seq, 0)), 0)::bigint FROM partitions p LEFT JOIN outbox_positions o USING (part)
-     WHERE p.topic = %(topic)s),
+    (SELECT coalesce(sum(p.out_seq - coalesce(o.seq, 0)), 0)::bigint
+     FROM (SELECT part, out_seq FROM partitions WHERE topic = %(topic)s UNION ALL SELECT lane, out_seq FROM outbox_lanes) AS p
+     LEFT JOIN outbox_positions o USING (part)),
     current_setting('server_version')
 
 -- name: totals
-SELECT (SELECT count(*) FROM login_events WHERE tenant_id = current_setting('gatewatch.tenant')),
+SELECT (SELECT coalesce(sum(events), 0)::bigint FROM activity WHERE tenant_id = current_setting('gatewatch.tenant')),
     (SELECT count(*) FROM profiles WHERE tenant_id = current_setting('gatewatch.tenant') AND has_history),
     (SELECT count(*) FROM dead_letters WHERE tenant_id = current_setting('gatewatch.tenant'))
 

@@ -82,14 +82,14 @@ SELECT part, attribute, chunk, counters FROM value_sketches WHERE tenant_id = %(
 -- name: successes
 SELECT event_id, (extract(epoch FROM time) * 1000000)::bigint, user_key
 FROM login_events
-WHERE tenant_id = %(tenant)s AND ip >= %(low)s AND ip <= %(high)s AND time BETWEEN %(since)s AND %(until)s
+WHERE tenant_id = %(tenant)s AND prefix = %(prefix)s::cidr AND ip BETWEEN %(low)s AND %(high)s AND time BETWEEN %(since)s AND %(until)s
   AND outcome = 'success' AND activity IN ('logon', 'session', 'token')
 ORDER BY time, event_id LIMIT %(limit)s
 
 -- name: succeeding_users
 SELECT DISTINCT user_key
 FROM login_events
-WHERE tenant_id = %(tenant)s AND ip >= %(low)s AND ip <= %(high)s AND time BETWEEN %(since)s AND %(until)s
+WHERE tenant_id = %(tenant)s AND prefix = %(prefix)s::cidr AND ip BETWEEN %(low)s AND %(high)s AND time BETWEEN %(since)s AND %(until)s
   AND outcome = 'success' AND activity IN ('logon', 'session', 'token')
 ORDER BY user_key LIMIT %(limit)s
 
