@@ -98,3 +98,21 @@ def test_the_app_changes_nothing(app: psycopg.Connection[tuple[object, ...]], ta
     """The app reads what detectors write and never writes it."""
     with pytest.raises(InsufficientPrivilege):
         app.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+
+
+def test_functions_that_run_as_their_owner_look_for_temporary_tables_last(heart: Heart) -> None:
+    """Nobody's temporary table stands in for ours: every such function's search path ends with pg_temp."""
+    with psycopg.connect(heart.conninfo, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT proname, proconfig FROM pg_proc"
+            " WHERE pronamespace = current_schema()::regnamespace AND prosecdef"
+        ).fetchall()
+    assert "log_append" in dict(found)
+    wrong = [
+        name
+        for name, settings in found
+        if not any(
+            setting.startswith("search_path=") and setting.endswith("pg_temp") for setting in settings or []
+        )
+    ]
+    assert wrong == []

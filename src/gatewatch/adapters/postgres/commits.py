@@ -86,7 +86,8 @@ class Commits:
         connection = self._session.connection
         with translated(), self._months_made(), connection.transaction(), connection.cursor() as cursor:
             seq = self._swap(cursor, batch.claim, batch.next_offset, len(batch.outgoing))
-            _put_events(cursor, batch)
+            put_events(cursor, batch)
+            _roll_up(cursor, batch)
             put_records(cursor, batch)
             _put_state(cursor, batch)
             _put_anomalies(cursor, batch.anomalies)
@@ -150,7 +151,8 @@ class Commits:
                 self._months.add(month)
 
 
-def _put_events(cursor: Cursor, batch: Batch) -> None:
+def put_events(cursor: Cursor, batch: Batch) -> None:
+    """COPY the events into the staging table and insert them from there, in the order of their keys."""
     if not batch.events:
         return
     claim = batch.claim
@@ -159,8 +161,14 @@ def _put_events(cursor: Cursor, batch: Batch) -> None:
         copy.set_types(_TYPES)
         for row in rows:
             copy.write_row(event_values(row, claim))
-    for step in ("insert_events", "roll_activity", "roll_values"):
-        cursor.execute(_SQL[step], {"part": claim.part})
+    cursor.execute(_SQL["insert_events"])
+
+
+def _roll_up(cursor: Cursor, batch: Batch) -> None:
+    """Count the staged events for overviews."""
+    if batch.events:
+        for step in ("roll_activity", "roll_values"):
+            cursor.execute(_SQL[step], {"part": batch.claim.part})
 
 
 def event_values(row: EventRow, claim: Claim) -> Row:
