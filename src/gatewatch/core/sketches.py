@@ -4,8 +4,10 @@
 `CountMin` answers how often a value was seen, never too low.
 """
 
+from array import array
 from functools import lru_cache
 from hashlib import blake2b
+from operator import add
 
 import msgspec
 
@@ -78,8 +80,8 @@ class CountMin:
 
     __slots__ = ("counters",)
 
-    def __init__(self, counters: list[int] | None = None) -> None:
-        self.counters = counters if counters is not None else [0] * (WIDTH * DEPTH)
+    def __init__(self, counters: "array[int] | None" = None) -> None:
+        self.counters = counters if counters is not None else array("I", bytes(4 * WIDTH * DEPTH))
 
     def add(self, value: str, count: int = 1) -> tuple[int, int]:
         """Count a value; returns which counters that changed."""
@@ -97,4 +99,4 @@ class CountMin:
 
     def merge(self, other: "CountMin") -> None:
         """Add another sketch's counters."""
-        self.counters = [a + b for a, b in zip(self.counters, other.counters, strict=True)]
+        self.counters = array("I", map(add, self.counters, other.counters))

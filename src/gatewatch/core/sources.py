@@ -4,6 +4,7 @@ A user lives on one partition, so partitions add up; hashes are united all the s
 count moves users. Everything here is a count or a bottom-k sketch: any order and any merge give the same state.
 """
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 
@@ -167,24 +168,27 @@ NOTHING: Numbers = (0, 0, 0, 0, 0)
 class Share:
     """One partition's slices of one source, with running sums over its buckets in the order of time.
 
-    Readers ask event by event, an import's a day apart: two looks into the sums instead of one at 144 buckets.
+    Readers ask event by event, an import's a day apart: two looks into the sums instead of one at 144 buckets. The sums
+    are arrays: as objects of their own, the numbers that a search looks at would lie all over memory.
     """
 
-    __slots__ = ("_indexes", "_sums", "slices")
+    __slots__ = ("_failures", "_indexes", "_unknown", "_users", "slices")
 
     def __init__(self, slices: dict[int, Slice] | None = None) -> None:
         self.slices = slices if slices is not None else {}
-        self._indexes: list[int] | None = None
-        self._sums: list[tuple[int, int, int]] = []
+        self._indexes: array[int] | None = None
+        self._failures = self._users = self._unknown = array("q")
 
     def put(self, index: int, found: Slice) -> None:
         """Set the slice of a bucket."""
         self.slices[index] = found
         indexes = self._indexes
+        if indexes is None:
+            return
         if indexes and indexes[-1] == index:
-            failures, users, unknown = self._sums[-2]
-            self._sums[-1] = (failures + found.failures, users + found.users, unknown + found.unknown)
-        elif indexes is not None and (not indexes or indexes[-1] < index):
+            for sums in (indexes, self._failures, self._users, self._unknown):
+                sums.pop()
+        if not indexes or indexes[-1] < index:
             self._append(indexes, index)
         else:
             self._indexes = None
@@ -195,46 +199,50 @@ class Share:
         upper bound).
         """
         last, within = divmod(time // MINUTE, MINUTES)
-        indexes = self._indexes if self._indexes is not None else self._build()
-        upto = bisect_right(indexes, last)
-        end = self._sums[upto]
-        day = end[0] - self._sums[bisect_right(indexes, last - DAY_BUCKETS)][0]
-        if not day:
+        found = self.numbers_at_end(last)
+        if not found[2]:
             return NOTHING
-        before = self._sums[bisect_right(indexes, last - HOUR_BUCKETS)]
         ten = 0
         if (current := self.slices.get(last)) is not None:
             ten = sum(current.minutes[: within + 1])
         if (previous := self.slices.get(last - 1)) is not None:
             ten += sum(previous.minutes[within:])
-        return ten, end[0] - before[0], day, end[1] - before[1], end[2] - before[2]
+        return ten, *found[1:]
 
     def numbers_at_end(self, bucket: int) -> Numbers:
-        """As `numbers` for the last moment of a bucket, for less."""
+        """As `numbers` for the last moment of a bucket."""
         indexes = self._indexes if self._indexes is not None else self._build()
         upto = bisect_right(indexes, bucket)
         if not upto or indexes[upto - 1] <= bucket - DAY_BUCKETS:
             return NOTHING
-        sums = self._sums
-        failures, users, unknown = sums[upto]
-        day = sums[bisect_right(indexes, bucket - DAY_BUCKETS, 0, upto)][0]
-        hour = sums[bisect_right(indexes, bucket - HOUR_BUCKETS, 0, upto)]
-        ten = failures - sums[upto - 1][0] if indexes[upto - 1] == bucket else 0
+        failures, users, unknown = self._failures, self._users, self._unknown
+        all_failures = failures[upto]
+        day = bisect_right(indexes, bucket - DAY_BUCKETS, 0, upto)
+        hour = bisect_right(indexes, bucket - HOUR_BUCKETS, day, upto)
+        ten = all_failures - failures[upto - 1] if indexes[upto - 1] == bucket else 0
         if (previous := self.slices.get(bucket - 1)) is not None:
             ten += previous.minutes[-1]
-        return ten, failures - hour[0], failures - day, users - hour[1], unknown - hour[2]
+        return (
+            ten,
+            all_failures - failures[hour],
+            all_failures - failures[day],
+            users[upto] - users[hour],
+            unknown[upto] - unknown[hour],
+        )
 
-    def _build(self) -> list[int]:
-        indexes = self._indexes = []
-        self._sums = [(0, 0, 0)]
+    def _build(self) -> "array[int]":
+        indexes = self._indexes = array("q")
+        self._failures, self._users, self._unknown = (array("q", (0,)) for _ in range(3))
         for index in sorted(self.slices):
             self._append(indexes, index)
         return indexes
 
-    def _append(self, indexes: list[int], index: int) -> None:
-        found, (failures, users, unknown) = self.slices[index], self._sums[-1]
+    def _append(self, indexes: "array[int]", index: int) -> None:
+        found = self.slices[index]
         indexes.append(index)
-        self._sums.append((failures + found.failures, users + found.users, unknown + found.unknown))
+        self._failures.append(self._failures[-1] + found.failures)
+        self._users.append(self._users[-1] + found.users)
+        self._unknown.append(self._unknown[-1] + found.unknown)
 
 
 def united_share(shares: Iterable[Share]) -> Share:

@@ -100,7 +100,7 @@ class TenantFrequencies:
         for exact in (*self._exact.values(), self._logins):
             exact.whole = dict(exact.own)
         for sketched in self._sketched.values():
-            sketched.whole = CountMin(list(sketched.own.counters))
+            sketched.whole = CountMin(sketched.own.counters[:])
         for owner, attribute, value, n in rows:
             if owner != part:
                 whole = self._rows(attribute).whole
@@ -141,7 +141,7 @@ class TenantFrequencies:
         rows = {**self._exact, TOTAL: self._logins}
         return {(name, value): n for name, exact in rows.items() for value, n in exact.own.items()}
 
-    def counters(self, name: str) -> list[int]:
+    def counters(self, name: str) -> "array[int]":
         """The partition's own counters of a sketched level."""
         return self._sketched[name].own.counters
 
@@ -155,11 +155,11 @@ class TenantFrequencies:
         for name, sketched in self._sketched.items():
             for chunk in {i // CHUNK for i in sketched.changed}:
                 own = sketched.own.counters[chunk * CHUNK : (chunk + 1) * CHUNK]
-                chunks[name, chunk] = array("I", own).tobytes()
+                chunks[name, chunk] = own.tobytes()
             sketched.changed.clear()
         return rows, chunks
 
 
 def _add(sketch: CountMin, chunk: int, data: bytes) -> None:
     counters, start = sketch.counters, chunk * CHUNK
-    counters[start : start + CHUNK] = map(add, counters[start : start + CHUNK], array("I", data))
+    counters[start : start + CHUNK] = array("I", map(add, counters[start : start + CHUNK], array("I", data)))

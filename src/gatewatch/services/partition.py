@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 
+import msgspec
+
 from gatewatch.core import profiles
 from gatewatch.ports import Batch, Claim, Deleted, PartitionStore, TenantKey, UserState
 from gatewatch.services.frequencies import TenantFrequencies
@@ -15,9 +17,11 @@ MAX_SOURCES = 24_000
 MAX_TENANTS = 32
 
 
-#: A user between batches: the profile's bytes, then name, id, last seen and risk as in `UserState`. As objects a
-#: profile takes ten times the memory, and the processor's caches hold it no better.
-Resting = tuple[bytes, str, str, int, float]
+#: A user between batches, as bytes: the profile's, then name, id, last seen and risk as in `UserState`. As objects a
+#: profile takes ten times the memory, and what lies all over memory slows down everything else.
+_Resting = tuple[bytes, str, str, int, float]
+_rest = msgspec.msgpack.Encoder().encode
+_awake = msgspec.msgpack.Decoder(_Resting).decode
 
 
 class Partition:
@@ -26,7 +30,7 @@ class Partition:
     def __init__(self, claim: Claim, store: PartitionStore) -> None:
         self.claim = claim
         self.users: dict[TenantKey, UserState | None] = {}
-        self._resting: dict[TenantKey, Resting | None] = {}
+        self._resting: dict[TenantKey, bytes] = {}
         self.sources = SourceCache(store.sources_known(claim.part, MAX_KNOWN))
         self._frequencies: dict[str, TenantFrequencies] = {}
 
@@ -34,14 +38,13 @@ class Partition:
         """Have the state of these users at hand, and of no others; None stands for a user without a row."""
         missing = [key for key in keys if key not in self._resting]
         found = store.users(missing) if missing else {}
-        self.users = {
-            key: _awake(self._resting[key]) if key in self._resting else found.get(key) for key in keys
-        }
+        resting = self._resting
+        self.users = {key: _state(resting[key]) if key in resting else found.get(key) for key in keys}
 
     def rest(self, batch: Batch) -> None:
         """Put the users of a stored batch to rest."""
         for key, state in batch.users.items():
-            self._resting[key] = (state.packed, state.name, state.user_id, state.last_seen, state.risk)
+            self._resting[key] = _rest((state.packed, state.name, state.user_id, state.last_seen, state.risk))
         self.users = {}
 
     def frequencies(self, tenant_id: str, store: PartitionStore) -> TenantFrequencies:
@@ -86,5 +89,6 @@ class Partition:
         self.sources.shrink(MAX_SOURCES // owned)
 
 
-def _awake(resting: Resting | None) -> UserState | None:
-    return UserState(profiles.decode(resting[0]), *resting[1:]) if resting is not None else None
+def _state(resting: bytes) -> UserState:
+    packed, *beside = _awake(resting)
+    return UserState(profiles.decode(packed), *beside)

@@ -87,9 +87,10 @@ class SourceCache:
         for key, (lo, hi) in ranges.items():
             self.entries[key] = Entry(key, lo, hi, loaded.get(key, {}))
 
-    def is_without(self, key: SourceKey) -> bool:
-        """Whether the partition is known to have no buckets of the source."""
-        return key not in self.entries and self._known is not None and hash(key) not in self._known
+    def not_at_hand(self, by_hash: Mapping[int, SourceKey]) -> list[SourceKey]:
+        """Of sources by their hashes, those that the partition has, or may have, buckets of which are not in memory."""
+        known = by_hash.keys() if self._known is None else self._known.intersection(by_hash)
+        return [by_hash[hash] for hash in known if by_hash[hash] not in self.entries]
 
     def holds(self, key: SourceKey, lo: int, hi: int) -> bool:
         """Whether memory alone answers for the source within [lo, hi]."""

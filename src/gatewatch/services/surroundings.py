@@ -173,29 +173,30 @@ class Surroundings:
 
     def wanted(self) -> dict[SourceKey, bool]:
         """The sources whose views are wanted, and whether their shares are: not where this process has all of them."""
-        alone = len(self._others) + 1 == self._own.claim.partitions
-        return {key: not (alone and self._has_all(key)) for key in self._seen if key[1] in REVIEWED}
-
-    def _has_all(self, key: SourceKey) -> bool:
-        return all(key in other.entries or other.is_without(key) for other in self._others.values())
+        keys = [key for key in self._seen if key[1] in REVIEWED]
+        if len(self._others) + 1 != self._own.claim.partitions:
+            return dict.fromkeys(keys, True)
+        by_hash = {hash(key): key for key in keys}
+        found = dict.fromkeys(keys, False)
+        for other in self._others.values():
+            found.update(dict.fromkeys(other.not_at_hand(by_hash), True))
+        return found
 
     def settle(self, views: Mapping[SourceKey, SourceView]) -> None:
         """Take what is known of all sources seen; the others' shares stay as they are while a batch is made."""
         entries = self._own.sources.entries
+        reviewed = {key: seen for key, seen in self._seen.items() if key[1] in REVIEWED}
+        here: dict[SourceKey, list[int]] = {}
+        for part, other in self._others.items():
+            for key in reviewed.keys() & other.entries.keys():
+                reviewed[key].elsewhere.append(other.entries[key].share())
+                here.setdefault(key, []).append(part)
         for key, seen in self._seen.items():
             seen.own = entries.get(key)
-            if key[1] not in REVIEWED:
-                continue  # nothing reads it
-            here = {
-                part: other.entries[key].share()
-                for part, other in self._others.items()
-                if key in other.entries
-            }
-            seen.elsewhere = list(here.values())
-            if (view := views.get(key)) is not None:
-                known = here.keys() | {self._own.claim.part}
-                seen.elsewhere += [share for part, share in view.shares.items() if part not in known]
-                seen.findings = view.findings
+        for key, view in views.items():
+            seen, known = self._seen[key], {*here.get(key, ()), self._own.claim.part}
+            seen.elsewhere += [share for part, share in view.shares.items() if part not in known]
+            seen.findings = view.findings
 
 
 def strongest(findings: Collection[OpenFinding], time: int) -> str:

@@ -14,16 +14,19 @@ KEY = ("acme", "ip", HOME_IP)
 FIRST = START // BUCKET
 
 
-class _Fresh:
-    """A store in which a partition has no buckets yet; nothing else is asked of it here."""
+class _Store:
+    """A store that knows which sources a partition has buckets of; nothing else is asked of it here."""
+
+    def __init__(self, known: set[SourceKey]) -> None:
+        self._known = known
 
     def sources_known(self, *_: int) -> set[SourceKey]:
-        return set()
+        return self._known
 
 
-def _partition(part: int, partitions: int = 2) -> Partition:
+def _partition(part: int, partitions: int = 2, known: frozenset[SourceKey] = frozenset()) -> Partition:
     claim = Claim("logins", part, 1, "me", 0, 0, 1, partitions)
-    return Partition(claim, cast(PartitionStore, _Fresh()))
+    return Partition(claim, cast(PartitionStore, _Store(set(known))))
 
 
 def _share(failures: int, *indexes: int) -> Share:
@@ -67,6 +70,16 @@ def test_views_are_wanted_only_where_something_is_missing() -> None:
     assert set(alone.wanted().values()) == {False}
     assert set(shared.wanted().values()) == {True}
     assert {key[1] for key in alone.wanted()} == {"ip", "prefix", "asn", "tenant"}
+
+
+def test_a_share_that_is_stored_but_not_in_memory_comes_from_the_view() -> None:
+    """Where the neighbour has buckets that it did not load, the view is asked for and its share of them counts."""
+    own, other = _partition(0), _partition(1, known=frozenset({KEY}))
+    around = Surroundings(own, [own, other])
+    origin = around.origin(login(START))
+    assert [key for key, shares in around.wanted().items() if shares] == [KEY]
+    around.settle({KEY: SourceView({1: _share(5, FIRST)})})
+    assert origin.context(START, 0).ip.failures_10m == 5
 
 
 def test_large_sources_are_added_up_for_whoever_looks_often() -> None:
