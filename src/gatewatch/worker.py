@@ -25,7 +25,7 @@ from gatewatch.settings import Settings
 BEAT = 1.0
 REVIEW_EVERY = 0.5
 REVIEW_SHARE = 0.1
-#: How long a batch should take at most, in seconds.
+#: How long making a batch, and storing it meanwhile, should take at most, in seconds.
 BATCH_SECONDS = 1.0
 #: How long it waits when there is nothing to read, in seconds.
 IDLE = 0.05
@@ -275,15 +275,17 @@ class Detector:
         partition.rest(batch)
         partition.forget(deleted)
         partition.shrink(len(self._owned))
-        self._limits[part] = self._next_limit(flight.records, flight.limit, flight.seconds + seconds)
+        self._limits[part] = self._next_limit(flight.records, flight.limit, max(flight.seconds, seconds))
         self._bad.pop(part, None)
         count(batch)
         self._break(batch)
 
     def _next_limit(self, n: int, limit: int, seconds: float) -> int:
-        """How many records the next batch may hold: about `BATCH_SECONDS` of work, and never near the lease."""
+        """How many records the next batch may hold: making it and storing it take about `BATCH_SECONDS` each, so never
+        near the lease.
+        """
         if seconds > BATCH_SECONDS:
-            return max(1, n // 2)
+            return max(1, int(n * BATCH_SECONDS / seconds))
         return min(self._pace.batch_size, limit * 2) if seconds < BATCH_SECONDS / 2 else limit
 
     def _break(self, batch: Batch) -> None:

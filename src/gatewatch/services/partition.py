@@ -44,6 +44,7 @@ class Partition:
     def rest(self, batch: Batch) -> None:
         """Put the users of a stored batch to rest."""
         for key, state in batch.users.items():
+            self._resting.pop(key, None)  # those that change stay longest
             self._resting[key] = _rest((state.packed, state.name, state.user_id, state.last_seen, state.risk))
         self.users = {}
 
@@ -79,7 +80,7 @@ class Partition:
             self._resting.pop(key, None)
 
     def shrink(self, owned: int) -> None:
-        """Keep memory bounded after a batch is stored, in a process that owns so many partitions: what was loaded
+        """Keep memory bounded after a batch is stored, in a process that owns so many partitions: what was used
         longest ago goes first.
         """
         for key in list(self._resting)[: max(0, len(self._resting) - MAX_USERS // owned)]:

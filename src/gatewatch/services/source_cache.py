@@ -57,8 +57,7 @@ class Entry:
 
     def trim(self) -> None:
         """Keep `MAX_SPAN` buckets behind the newest."""
-        oldest = max(self.buckets) - MAX_SPAN if self.buckets else self.lo
-        if oldest <= self.lo or len(self.buckets) < MAX_SPAN:
+        if len(self.buckets) < MAX_SPAN or (oldest := max(self.buckets) - MAX_SPAN) <= self.lo:
             return
         self.buckets = {i: b for i, b in self.buckets.items() if i >= oldest}
         self._share = Share({i: s for i, s in self._share.slices.items() if i >= oldest})
@@ -99,6 +98,13 @@ class SourceCache:
             return self._known is not None and hash(key) not in self._known
         return entry.lo <= lo and hi <= entry.hi
 
+    def used(self, key: SourceKey) -> Entry | None:
+        """What is at hand of a source that a batch looks at; it stays longer than those that none looked at since."""
+        found = self.entries.pop(key, None)
+        if found is not None:
+            self.entries[key] = found
+        return found
+
     def entry(self, key: SourceKey) -> Entry:
         """The source's own buckets, to count in."""
         found = self.entries.get(key)
@@ -136,7 +142,7 @@ class SourceCache:
                 entry.forget(index)
 
     def shrink(self, most: int) -> None:
-        """Keep the buckets of at most `most` sources; what goes is loaded again when it is needed."""
+        """Keep the buckets of at most `most` sources, those used last; what goes is loaded again when it is needed."""
         for entry in self.entries.values():
             entry.trim()
         for key in list(self.entries)[: max(0, len(self.entries) - most)]:

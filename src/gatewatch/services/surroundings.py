@@ -184,7 +184,6 @@ class Surroundings:
 
     def settle(self, views: Mapping[SourceKey, SourceView]) -> None:
         """Take what is known of all sources seen; the others' shares stay as they are while a batch is made."""
-        entries = self._own.sources.entries
         reviewed = {key: seen for key, seen in self._seen.items() if key[1] in REVIEWED}
         here: dict[SourceKey, list[int]] = {}
         for part, other in self._others.items():
@@ -192,7 +191,7 @@ class Surroundings:
                 reviewed[key].elsewhere.append(other.entries[key].share())
                 here.setdefault(key, []).append(part)
         for key, seen in self._seen.items():
-            seen.own = entries.get(key)
+            seen.own = self._own.sources.used(key)
         for key, view in views.items():
             seen, known = self._seen[key], {*here.get(key, ()), self._own.claim.part}
             seen.elsewhere += [share for part, share in view.shares.items() if part not in known]

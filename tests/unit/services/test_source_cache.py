@@ -71,3 +71,15 @@ def test_what_was_counted_is_written_once() -> None:
     ((key, data),) = cache.take_dirty()[0].items()
     assert key[:3] == KEY
     assert sources.decode(data).failures == 2
+
+
+def test_what_is_used_stays() -> None:
+    """Given more sources than fit, the one that every batch looks at is kept, however early it was loaded."""
+    cache = SourceCache(set())
+    keys: list[SourceKey] = [("acme", "ip", f"192.0.2.{n}") for n in range(5)]
+    for key in (KEY, *keys):
+        cache.entry(key)
+    assert cache.used(KEY) is not None
+    cache.shrink(2)
+    assert list(cache.entries) == [keys[-1], KEY]
+    assert cache.used(keys[0]) is None
