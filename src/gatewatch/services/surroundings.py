@@ -31,7 +31,7 @@ EXPLAINED_AFTER = 2 * DAY
 
 #: From so many buckets on that a batch looks at, the other partitions' shares of a source are added up once.
 _MANY = 8
-#: The most that buckets are known to lie within, before anything was seen.
+#: The range of a source's buckets before an event was met.
 _NOTHING_SEEN = (1 << 62, -(1 << 62))
 
 
