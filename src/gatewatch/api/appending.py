@@ -87,8 +87,7 @@ class Appender:
             for waiting in group:
                 await self._store([waiting])
             return
-        except Exception as error:  # noqa: BLE001
-            # The boundary: whoever waits must hear of it, whatever it is.
+        except Exception as error:  # noqa: BLE001 - the boundary: whoever waits must hear of it, whatever it is
             _settle(group, error)
             return
         metrics.APPEND_SECONDS.observe(monotonic() - began)
