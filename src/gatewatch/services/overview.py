@@ -8,7 +8,7 @@ import msgspec
 
 from gatewatch.core.times import to_datetime
 from gatewatch.ports import Clock
-from gatewatch.read_ports import Activity, QueryStore, Ranking, Top, TopKind
+from gatewatch.read_ports import Activity, Backlog, QueryStore, Ranking, Top, TopKind
 from gatewatch.services.pages import BadQuery, spanned
 
 #: The lengths a stretch of a series may have.
@@ -18,6 +18,8 @@ FEW, MANY = 200, 2_000
 HOUR = timedelta(hours=1)
 #: The most values of a top list.
 MOST = 100
+#: What waits is counted up to so many.
+COUNTED = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -38,6 +40,18 @@ class TopList(msgspec.Struct, frozen=True):
     since: datetime
     until: datetime
     values: list[Top]
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """What waits for somebody: open anomalies with their last hit in the range, and dead letters that came in it.
+    `complete` is False where there were more than are counted.
+    """
+
+    since: datetime
+    until: datetime
+    anomalies: list[Backlog]
+    dead_letters: int
+    complete: bool
 
 
 class Overview:
@@ -74,6 +88,14 @@ class Overview:
         begin, end = _floor(begin, HOUR), _ceiling(end, HOUR)
         values = self._store.top(kind, begin, end, by, max(1, min(limit, MOST)))
         return TopList(kind, by, begin, end, values)
+
+    def backlog(self, since: datetime | None = None, until: datetime | None = None) -> Waiting:
+        """What waits for somebody; of a day unless it is said."""
+        begin, end = self._span(since, until)
+        found = self._store.backlog(begin, end, COUNTED)
+        dead = self._store.dead_letter_count(begin, end, COUNTED)
+        complete = max(dead, sum(part.count for part in found)) < COUNTED
+        return Waiting(begin, end, found, dead, complete)
 
     def _span(self, since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
         now = to_datetime(self._clock.now())

@@ -202,6 +202,24 @@ def test_the_overview(client: httpx.Client) -> None:
     assert get(client, "/overview/top/ip", **RANGE)["values"][0]["value"] == AWAY_IP
 
 
+def test_the_backlog(client: httpx.Client) -> None:
+    """What waits for somebody is counted in the range that is asked for."""
+    found = get(client, "/overview/backlog", **RANGE)
+    assert sum(part["count"] for part in found["anomalies"]) == len(items(client, "/anomalies"))
+    assert {part["status"] for part in found["anomalies"]} == {"new"}
+    assert found["complete"] is True
+    assert get(client, "/overview/backlog", since=isoformat(START))["dead_letters"] == 1
+
+
+def test_health(client: httpx.Client) -> None:
+    """Whoever may read learns how the pipeline is doing, and which detectors are in force."""
+    found = get(client, "/health")
+    assert [part["part"] for part in found["partitions"]] == list(range(len(found["partitions"])))
+    assert found["unread"] == 0
+    assert found["newest"]["event"] == isoformat(LATE + 2 * HOUR)
+    assert {one["name"] for one in get(client, "/detectors")["detectors"]} >= {"brute_force", "new_device"}
+
+
 def test_another_tenant_sees_nothing(world: tuple[Api, str], client: httpx.Client) -> None:
     """What is one tenant's is not there for another's key, by list or by name."""
     (event,) = items(client, "/events", user=NAME)
