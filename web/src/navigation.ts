@@ -1,4 +1,8 @@
-import { mdiFormatListBulletedSquare } from '@mdi/js'
+import { mdiFormatListBulletedSquare, mdiHeartPulse, mdiViewDashboardOutline } from '@mdi/js'
 
 /** The places of the app, in the order of the navigation. */
-export const PLACES = [{ to: '/events', title: 'Events', icon: mdiFormatListBulletedSquare }]
+export const PLACES = [
+  { to: '/', title: 'Overview', icon: mdiViewDashboardOutline },
+  { to: '/events', title: 'Events', icon: mdiFormatListBulletedSquare },
+  { to: '/health', title: 'Health', icon: mdiHeartPulse },
+]
