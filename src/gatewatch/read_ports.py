@@ -389,8 +389,8 @@ class QueryStore(Protocol):
         """Open anomalies by severity and status, of the `most` that were hit last in a range."""
         ...
 
-    def dead_letter_count(self, since: datetime, until: datetime, most: int) -> int:
-        """How many dead letters came in a range, counted up to `most`."""
+    def dead_letter_count(self, since: datetime, most: int) -> int:
+        """How many dead letters came since then, counted up to `most`."""
         ...
 
     def totals(self) -> Totals:

@@ -258,14 +258,13 @@ class Backlog(Model):
 
 
 class Waiting(Model):
-    """What waits for somebody: open anomalies with their last hit in the range, and dead letters that came in it.
-    `complete` is false where there were more than the 10,000 of each that are counted.
+    """What waits for somebody: open anomalies with their last hit in the range. `complete` is false where there were
+    more than the 10,000 that are counted.
     """
 
     since: Moment
     until: Moment
     anomalies: list[Backlog]
-    dead_letters: int
     complete: bool
 
 
@@ -303,6 +302,7 @@ class SystemHealth(Model):
     unread: Annotated[int, Field(description="The sum over partitions.")]
     outbox: OutboxHealth
     newest: Newest
+    dead_letters: Annotated[int, Field(description="Those of the last 24 hours; at most 10,000 are counted.")]
 
 
 class DetectorInForce(Model):

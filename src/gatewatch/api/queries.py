@@ -234,5 +234,5 @@ def get_top(
 
 @router.get("/overview/backlog")
 def get_backlog(seen: Seen, since: Since = None, until: Until = None) -> models.Waiting:
-    """Open anomalies by severity and status, and dead letters: what waits for somebody."""
+    """Open anomalies by severity and status: what waits for somebody."""
     return models.Waiting.model_validate(seen.backlog(since, until))

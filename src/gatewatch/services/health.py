@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -11,15 +11,21 @@ from gatewatch.core.times import to_datetime
 from gatewatch.ports import Clock
 from gatewatch.read_ports import Newest, OutboxHealth, PartitionHealth, QueryStore
 
+#: Dead letters are counted up to so many.
+COUNTED = 10_000
+
 
 class SystemHealth(msgspec.Struct, frozen=True):
-    """The pipeline at a moment. Partitions and the number of waiting messages are everybody's, the rest the tenant's."""
+    """The pipeline at a moment. Partitions and the number of waiting messages are everybody's, the rest the tenant's.
+    `dead_letters` are those of the last 24 hours, counted up to `COUNTED`.
+    """
 
     at: datetime
     partitions: list[PartitionHealth]
     unread: int
     outbox: OutboxHealth
     newest: Newest
+    dead_letters: int
 
 
 class DetectorInForce(msgspec.Struct, frozen=True):
@@ -45,13 +51,15 @@ class HealthQueries:
 
     def system(self) -> SystemHealth:
         """How the pipeline is doing now."""
+        now = to_datetime(self._clock.now())
         partitions = self._store.partitions()
         return SystemHealth(
-            at=to_datetime(self._clock.now()),
+            at=now,
             partitions=partitions,
             unread=sum(found.unread for found in partitions),
             outbox=self._store.outbox(),
             newest=self._store.newest(),
+            dead_letters=self._store.dead_letter_count(now - timedelta(days=1), COUNTED),
         )
 
     def detectors(self) -> DetectorsInForce:

@@ -43,14 +43,13 @@ class TopList(msgspec.Struct, frozen=True):
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """What waits for somebody: open anomalies with their last hit in the range, and dead letters that came in it.
-    `complete` is False where there were more than are counted.
+    """What waits for somebody: open anomalies with their last hit in the range. `complete` is False where there were
+    more than are counted.
     """
 
     since: datetime
     until: datetime
     anomalies: list[Backlog]
-    dead_letters: int
     complete: bool
 
 
@@ -93,9 +92,7 @@ class Overview:
         """What waits for somebody; of a day unless it is said."""
         begin, end = self._span(since, until)
         found = self._store.backlog(begin, end, COUNTED)
-        dead = self._store.dead_letter_count(begin, end, COUNTED)
-        complete = max(dead, sum(part.count for part in found)) < COUNTED
-        return Waiting(begin, end, found, dead, complete)
+        return Waiting(begin, end, found, complete=sum(part.count for part in found) < COUNTED)
 
     def _span(self, since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
         now = to_datetime(self._clock.now())

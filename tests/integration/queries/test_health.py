@@ -16,8 +16,8 @@ from gatewatch.core.times import DAY, HOUR, to_datetime
 from gatewatch.detectors import DETECTORS, DOUBTS, SOURCE_DETECTORS
 from gatewatch.ports import LOGINS
 from gatewatch.read_ports import StatusChange
-from gatewatch.services.health import HealthQueries
-from gatewatch.services.overview import COUNTED, Overview
+from gatewatch.services.health import COUNTED, HealthQueries
+from gatewatch.services.overview import Overview
 from tests.builders import START, burst, login
 from tests.integration.heart.rig import Heart
 
@@ -124,27 +124,35 @@ def test_the_backlog(heart: Heart, eyes: Eyes, others: Eyes) -> None:
     assert found.complete
     assert sum(part.count for part in others.overview.backlog().anomalies) > 0
     before = eyes.overview.backlog(to_datetime(START - DAY), to_datetime(START))
-    assert (before.anomalies, before.dead_letters) == ([], 0)
+    assert before.anomalies == []
 
 
-def test_the_backlog_counts_dead_letters(heart: Heart, eyes: Eyes, others: Eyes) -> None:
-    """Dead letters count by their arrival, and for their tenant."""
+def test_dead_letters(heart: Heart, eyes: Eyes, others: Eyes) -> None:
+    """Dead letters of the last 24 hours are counted, for their tenant."""
     heart.put(0, ("acme:x", b"\xff\x00"), ("acme:x", b"\xff\x01"))
     heart.settle()
-    ((since,),) = heart.rows("SELECT min(received_at) FROM dead_letters")
-    assert eyes.overview.backlog(since, since.replace(year=since.year + 1)).dead_letters == 2
-    assert others.overview.backlog(since, since.replace(year=since.year + 1)).dead_letters == 0
+    heart.session.run("UPDATE dead_letters SET received_at = %(at)s", {"at": to_datetime(START + HOUR)})
+    assert (eyes.health.system().dead_letters, others.health.system().dead_letters) == (2, 0)
+    heart.clock.time = START + DAY + 2 * HOUR
+    assert eyes.health.system().dead_letters == 0
 
 
-def test_a_backlog_beyond_counting(heart: Heart, eyes: Eyes) -> None:
-    """Of a backlog without end so many are counted, and that there were more is told."""
+def test_dead_letters_beyond_counting(heart: Heart, eyes: Eyes) -> None:
+    """Of dead letters without end so many are counted."""
     heart.session.run(
         "INSERT INTO dead_letters (tenant_id, id, source, reason, detail, raw, size, sha256, received_at)"
         " SELECT 'acme', n::text, '', 'bad_json', '', '', 0, '', %(at)s FROM generate_series(0, %(n)s) AS n",
-        {"n": COUNTED, "at": to_datetime(START)},
+        {"n": COUNTED, "at": to_datetime(START + HOUR)},
     )
-    found = eyes.overview.backlog(to_datetime(START), to_datetime(START + HOUR))
-    assert (found.dead_letters, found.complete) == (COUNTED, False)
+    assert eyes.health.system().dead_letters == COUNTED
+
+
+def test_a_backlog_beyond_counting(heart: Heart, eyes: Eyes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a backlog without end so many are counted, and that there are more is told."""
+    heart.take(*burst(40, START + HOUR))
+    monkeypatch.setattr("gatewatch.services.overview.COUNTED", 1)
+    found = eyes.overview.backlog()
+    assert (sum(part.count for part in found.anomalies), found.complete) == (1, False)
 
 
 def test_detectors_in_force(eyes: Eyes) -> None:

@@ -353,7 +353,7 @@ export interface paths {
         };
         /**
          * Get Backlog
-         * @description Open anomalies by severity and status, and dead letters: what waits for somebody.
+         * @description Open anomalies by severity and status: what waits for somebody.
          */
         get: operations["get_backlog"];
         put?: never;
@@ -1328,6 +1328,11 @@ export interface components {
             unread: number;
             outbox: components["schemas"]["OutboxHealth"];
             newest: components["schemas"]["Newest"];
+            /**
+             * Dead Letters
+             * @description Those of the last 24 hours; at most 10,000 are counted.
+             */
+            dead_letters: number;
         };
         /**
          * Top
@@ -1484,8 +1489,8 @@ export interface components {
         };
         /**
          * Waiting
-         * @description What waits for somebody: open anomalies with their last hit in the range, and dead letters that came in it.
-         *     `complete` is false where there were more than the 10,000 of each that are counted.
+         * @description What waits for somebody: open anomalies with their last hit in the range. `complete` is false where there were
+         *     more than the 10,000 that are counted.
          */
         Waiting: {
             /**
@@ -1502,8 +1507,6 @@ export interface components {
             until: string;
             /** Anomalies */
             anomalies: components["schemas"]["Backlog"][];
-            /** Dead Letters */
-            dead_letters: number;
             /** Complete */
             complete: boolean;
         };

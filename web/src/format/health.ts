@@ -20,7 +20,7 @@ export function healthOf({ at, partitions, unread, outbox }: SystemHealth): Verd
   if (waiting) {
     return {
       level: 'error',
-      title: `${records(waiting)} and nobody reads them`,
+      title: `${records(waiting)} and nobody reads ${waiting === 1 ? 'it' : 'them'}`,
       text: `No detector owns ${share(idle.length, partitions.length)}. Is \`gatewatch detector\` running?`,
     }
   }

@@ -140,9 +140,9 @@ class PostgresQueries:
         """Open anomalies by severity and status."""
         return [Backlog(*row) for row in self._rows("backlog", since=since, until=until, most=most)]
 
-    def dead_letter_count(self, since: datetime, until: datetime, most: int) -> int:
+    def dead_letter_count(self, since: datetime, most: int) -> int:
         """How many dead letters came."""
-        ((count,),) = self._rows("dead_letter_count", since=since, until=until, most=most)
+        ((count,),) = self._rows("dead_letter_count", since=since, most=most)
         return int(count)
 
     def totals(self) -> Totals:

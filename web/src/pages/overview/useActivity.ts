@@ -19,10 +19,12 @@ export function useActivity() {
   const { key, bounds } = useTimeRange()
   const { state, reload } = useApi<Activity>(
     async (signal) => {
-      const now = await ask(client.GET('/v1/overview/series', { params: { query: bounds() }, signal }))
+      const asked = bounds()
+      const now = await ask(client.GET('/v1/overview/series', { params: { query: asked }, signal }))
       const query = earlier(now)
       const before = query && (await ask(client.GET('/v1/overview/series', { params: { query }, signal })))
-      const running = Date.parse(now.until) > Date.now() ? 1 : 0
+      const end = asked.until ? Date.parse(asked.until) : Date.now()
+      const running = Date.parse(now.until) > end ? 1 : 0
       return { now, before, over: now.stretches.length - running }
     },
     { watch: [key], isEmpty: ({ now }) => !sum(now.stretches.map(({ events }) => events)) },

@@ -182,8 +182,7 @@ ORDER BY 1, 2
 
 -- name: dead_letter_count
 SELECT count(*) FROM (SELECT FROM dead_letters
-                      WHERE tenant_id = current_setting('gatewatch.tenant')
-                        AND received_at >= %(since)s AND received_at < %(until)s
+                      WHERE tenant_id = current_setting('gatewatch.tenant') AND received_at >= %(since)s
                       LIMIT %(most)s) AS found
 
 -- name: totals
