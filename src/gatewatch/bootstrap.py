@@ -27,6 +27,7 @@ from gatewatch.adapters.postgres.queries import PostgresQueries
 from gatewatch.adapters.postgres.server import EmbeddedPostgres, PostgresBinaries, ServerError
 from gatewatch.adapters.postgres.statuses import PostgresStatuses
 from gatewatch.adapters.postgres.store import PostgresStore
+from gatewatch.adapters.postgres.stream import PostgresStream
 from gatewatch.adapters.postgres.tenancy import TenantPool, TenantSession
 from gatewatch.adapters.useragents import UserAgents
 from gatewatch.core.records import EventRecord, RejectRecord
@@ -41,6 +42,7 @@ from gatewatch.services.batches import BatchMaker
 from gatewatch.services.decoding import UNKNOWN_TENANT
 from gatewatch.services.outbox import Relay
 from gatewatch.services.reviews import Reviewer
+from gatewatch.services.stream import Stream
 from gatewatch.settings import Settings, SettingsError
 
 
@@ -200,7 +202,7 @@ def queries(conninfo: Callable[[], str], tenant: str) -> PostgresQueries:
 
 class Serving(NamedTuple):
     """What an API process works with: whether it can (`ready` raises `Unavailable` or `NotPrepared`), who gets in,
-    what a tenant may be asked, what may be said of its anomalies, and the log.
+    what a tenant may be asked, what may be said of its anomalies, what is stored for it, and the log.
     """
 
     ready: Callable[[], None]
@@ -209,6 +211,7 @@ class Serving(NamedTuple):
     issued: Callable[[str], IssuedKeys]
     queries: Callable[[str], QueryStore]
     statuses: Callable[[str], StatusStore]
+    streams: Callable[[str], Stream]
     log: LogWriter
     clock: Clock
     close: Callable[[], None]
@@ -237,6 +240,7 @@ def serving(settings: Settings, conninfo: str) -> Serving:
         lambda tenant: IssuedKeys(PostgresKeys(pool.of(tenant), tenant)),
         lambda tenant: PostgresQueries(pool.of(tenant)),
         lambda tenant: PostgresStatuses(pool.of(tenant)),
+        lambda tenant: Stream(PostgresStream(pool.of(tenant)), tenant),
         log,
         SystemClock(),
         close,

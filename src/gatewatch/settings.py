@@ -80,6 +80,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     send_seconds: Seconds = 30.0
     #: How many rejects of one API key become dead letters in an hour, per process; further ones are only counted.
     dead_letters_per_key: Annotated[int, msgspec.Meta(ge=0)] = 1_000
+    #: The most streams of one API process.
+    stream_clients: Positive = 256
     #: debug, info, warning or error.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -10,11 +10,12 @@ from starlette.routing import BaseRoute
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gatewatch import __version__
-from gatewatch.api import events, events_openapi, health, keys, queries, sessions, triage
+from gatewatch.api import events, events_openapi, health, keys, queries, sessions, stream, triage
 from gatewatch.api.appending import Appender
 from gatewatch.api.credentials import Credentials
 from gatewatch.api.edge import Edge
 from gatewatch.api.events import Ingest
+from gatewatch.api.feed import Feed
 from gatewatch.api.gate import Authenticate, guarded
 from gatewatch.api.openapi import Operation, document
 from gatewatch.api.problems import HANDLERS
@@ -36,6 +37,7 @@ SERVED: dict[Function, list[Sequence[BaseRoute]]] = {
         triage.router.routes,
         queries.router.routes,
         queries.anything.routes,
+        stream.router.routes,
     ],
     "ui": [sessions.router.routes, keys.router.routes],
 }
@@ -82,6 +84,7 @@ def build(
     app.state.serving, app.state.credentials = serving, credentials
     app.state.appender = Appender(serving.log)
     app.state.ingest = Ingest(app.state.appender, serving.clock, settings)
+    app.state.feed = Feed(serving.streams, settings.stream_clients)
     app.state.document = document(behind, ROUTES, WRITTEN, settings.base_path)
     return app
 

@@ -36,6 +36,8 @@ ROUTES: dict[str, Needs] = {
     "GET /v1/dead-letters": "read",
     "GET /v1/overview/series": "read",
     "GET /v1/overview/top/{kind}": "read",
+    # What is stored, as it is stored, in stream.py
+    "GET /v1/stream": "read",
     # What people say of anomalies, in triage.py
     "GET /v1/anomalies/{id}/history": "read",
     "PATCH /v1/anomalies/{id}": "triage",

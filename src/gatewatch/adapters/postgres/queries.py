@@ -62,7 +62,7 @@ class PostgresQueries:
 
     def events(self, wanted: EventFilter, limit: int, after: Position | None = None) -> list[StoredEvent]:
         """Events, the latest first."""
-        return [_stored(row) for row in self._session.rows(*statement(wanted, limit, after))]
+        return [stored_event(row) for row in self._session.rows(*statement(wanted, limit, after))]
 
     def users(self, wanted: UserFilter, limit: int, after: Position | None = None) -> list[StoredProfile]:
         """Users, the riskiest or the latest first."""
@@ -174,7 +174,8 @@ def _profile(row: tuple[Any, ...]) -> StoredProfile:
     return StoredProfile(row[0], profiles.decode(row[1]), *row[2:])
 
 
-def _stored(row: tuple[Any, ...]) -> StoredEvent:
+def stored_event(row: tuple[Any, ...]) -> StoredEvent:
+    """A row of the statement of events, without what comes before it."""
     event, assessment, numbers, received, stored, late, weight, held, *place = row
     return StoredEvent(
         _event(event),
