@@ -120,8 +120,9 @@ class Feed:
     # One stream ------------------------------------------------------------------------------------------------------
 
     async def begin(self, subscription: Subscription, id: str) -> AsyncIterator[bytes]:
-        """What a stream sends: from behind `id` on, or from now on where that is "" or cannot be done. The database is
-        asked before this returns. Raises `BadId`, `Unavailable`.
+        """What a stream sends: from behind `id` on, or from now on where that is "" or cannot be done.
+
+        Raises `BadId`, and `Unavailable` where it cannot be found out where to begin.
         """
         stream = self._streams(subscription.tenant)
         since = stream.position_of(id) if id else None

@@ -42,14 +42,17 @@ class Subscription:
         return [chunk.data for chunk in chunks if chunk.kind in self._kinds]
 
     def offer(self, chunks: Sequence[Chunk]) -> None:
-        """Have a page sent, or end where too much waits already: nothing is ever left out."""
+        """Have a page sent, or end where too much waits for that already: nothing is ever left out. Who took all that
+        came before is not slow, however large the page is.
+        """
         found = self.wanted(chunks)
         if self.ended or not found:
             return
-        self._waiting += found
-        self._size += sum(map(len, found))
-        if self._size > MOST_WAITING:
+        size = self._size + sum(map(len, found))
+        if self._waiting and size > MOST_WAITING:
             self.end("slow")
+            return
+        self._waiting, self._size = self._waiting + found, size
         self._something.set()
 
     def end(self, why: str) -> None:

@@ -17,7 +17,7 @@ Kind = Literal["events", "anomalies"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 #: Events, and versions of anomalies, of a page: so many are in memory at once.
-PAGE = 1_000
+PAGE = 500
 #: How much may be caught up on: the tenant's events, and messages of the outbox, whoever's they are.
 MOST_EVENTS = 10_000
 MOST_MESSAGES = 100_000

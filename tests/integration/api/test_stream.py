@@ -10,7 +10,7 @@ import pytest
 
 from gatewatch import bootstrap
 from gatewatch.core.events import LoginEvent
-from gatewatch.core.times import DAY, HOUR, MINUTE, isoformat
+from gatewatch.core.times import DAY, MINUTE, isoformat
 from gatewatch.services import positions
 from gatewatch.services import stream as limits
 from tests.builders import AWAY_IP, LAGOS, START, burst, daily, login
