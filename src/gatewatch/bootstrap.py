@@ -14,6 +14,7 @@ from gatewatch.adapters.enrichment import Enricher
 from gatewatch.adapters.files import InputProblem, LogFile
 from gatewatch.adapters.geo.build import build_mmdb
 from gatewatch.adapters.geo.maxmind import GeoProblem, MaxMind
+from gatewatch.adapters.http import BadAddress, HttpEvents
 from gatewatch.adapters.passwords import Argon2Passwords
 from gatewatch.adapters.postgres.access import PostgresAccess, PostgresAccounts, PostgresKeys
 from gatewatch.adapters.postgres.connection import Session, first_line, translated
@@ -56,8 +57,10 @@ class SystemClock:
 
 #: What this file hands on to the command line beside what it wires itself.
 __all__ = [
+    "BadAddress",
     "EmbeddedPostgres",
     "GeoProblem",
+    "HttpEvents",
     "InputProblem",
     "LogFile",
     "MigrationError",

@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tenant: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")] = (
         "default"
     )
+    #: The API key that `simulate --out URL` and `replay --to URL` send with.
+    key: str = ""
     #: MMDB files for place and network; without them events are marked "no geo".
     geo_city: str = ""
     geo_asn: str = ""
