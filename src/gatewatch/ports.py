@@ -10,7 +10,6 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from gatewatch.core.anomalies import Anomaly
-from gatewatch.core.context import Context
 from gatewatch.core.engine import StoredLogin
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.policy import Policy
@@ -153,18 +152,35 @@ class Tenant(msgspec.Struct, frozen=True):
     policy: Policy
 
 
-class EventRow(msgspec.Struct, gc=False):
-    """An event to be stored with its assessment."""
+class EventRow(NamedTuple):
+    """An event as it is stored: `event` and `context` as MessagePack, `assessment` as JSON. It is flat, and keeps
+    nothing that only its making needed, so that a batch of these takes little memory.
+    """
 
-    offset: int
-    record: EventRecord
-    event: LoginEvent
+    tenant_id: str
+    event_id: str
+    time: int
+    received: int
+    source: str
+    activity: str
+    outcome: str
+    reason_class: str | None
     user_key: str
-    context: Context
-    assessment: Assessment
+    ip: str | None
+    asn: int | None
+    country: str | None
+    score: int
+    level: str
+    detectors: list[str]
     late: bool
     weight: int
     held: bool
+    offset: int
+    digest: bytes
+    context: bytes
+    event: bytes
+    assessment: str
+    raw: bytes
 
 
 class ControlRow(msgspec.Struct):
@@ -239,6 +255,7 @@ class Batch(msgspec.Struct):
     outgoing: list[Outgoing] = []
     touched: dict[SourceKey, Touch] = {}
     tallies: dict[TenantKey, Tally] = {}
+    degraded: list[str] = []
     gap: tuple[int, int] | None = None
     delete_before: int | None = None
 

@@ -6,11 +6,13 @@ from typing import Literal, get_args
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute
+from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gatewatch import __version__
-from gatewatch.api import events, events_openapi, health, keys, queries, sessions, stream, triage
+from gatewatch.access_ports import Principal
+from gatewatch.api import events, events_openapi, health, keys, queries, sessions, stream, triage, ui
 from gatewatch.api.appending import Appender
 from gatewatch.api.credentials import Credentials
 from gatewatch.api.edge import Edge
@@ -39,7 +41,8 @@ SERVED: dict[Function, list[Sequence[BaseRoute]]] = {
         queries.anything.routes,
         stream.router.routes,
     ],
-    "ui": [sessions.router.routes, keys.router.routes],
+    # Last: whatever is nothing else may be a page.
+    "ui": [sessions.router.routes, keys.router.routes, ui.routes],
 }
 #: What plain routes say of themselves in the OpenAPI document, by "METHOD /path".
 WRITTEN: dict[str, Operation] = {**events_openapi.WRITTEN}
@@ -63,14 +66,8 @@ def build(
 
     Raises `gate.Unlisted` for a route that the table of routes does not have.
     """
-    found = [*health.router.routes]
-    for function in FUNCTIONS:
-        if function in serve:
-            found.extend(route for routes in SERVED[function] for route in routes if route not in found)
     credentials = Credentials(serving.keys, serving.sessions, settings)
-    behind = list(
-        guarded(found, ROUTES, authenticate or credentials, settings.send_seconds, events.sizes(settings))
-    )
+    behind = _behind(settings, serve, authenticate or credentials)
     app = FastAPI(
         title="Gatewatch",
         version=__version__,
@@ -86,7 +83,27 @@ def build(
     app.state.ingest = Ingest(app.state.appender, serving.clock, settings)
     app.state.feed = Feed(serving.streams, settings.stream_clients)
     app.state.document = document(behind, ROUTES, WRITTEN, settings.base_path)
+    app.state.web, app.state.base_path = ui.load(), settings.base_path
     return app
+
+
+def describe() -> bytes:
+    """The OpenAPI document of all functions; it needs no database."""
+
+    async def nobody(connection: HTTPConnection) -> Principal | None:
+        del connection
+        return None
+
+    return document(_behind(Settings(), FUNCTIONS, nobody), ROUTES, WRITTEN, "")
+
+
+def _behind(settings: Settings, serve: Collection[Function], authenticate: Authenticate) -> list[Route]:
+    """What a process serves, each route behind the gate."""
+    found = [*health.router.routes]
+    for function in FUNCTIONS:
+        if function in serve:
+            found.extend(route for routes in SERVED[function] for route in routes if route not in found)
+    return list(guarded(found, ROUTES, authenticate, settings.send_seconds, events.sizes(settings)))
 
 
 def _middleware(settings: Settings) -> list[Middleware]:

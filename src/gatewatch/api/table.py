@@ -45,4 +45,6 @@ ROUTES: dict[str, Needs] = {
     # Programs, in events.py
     "POST /v1/events": "ingest",
     "POST /v1/ingest/{connector}": "ingest",
+    # The web app, in ui.py: a shell and files, the same for everybody
+    "GET /{path:path}": "public",
 }

@@ -4,7 +4,10 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from time import sleep
+from typing import Annotated
 from uuid import uuid4
+
+import typer
 
 from gatewatch.bootstrap import BadAddress, HttpEvents
 from gatewatch.cli.errors import UserError
@@ -13,7 +16,10 @@ from gatewatch.cli.state import State
 from gatewatch.ports import Unavailable
 from gatewatch.services.sending import Rejected, Sender, Sent
 
-KEY_HELP = "A file whose first line is the API key (instead of GATEWATCH_KEY)."
+KeyFile = Annotated[
+    str,
+    typer.Option(help="A file whose first line is the API key (else GATEWATCH_KEY).", show_default=False),
+]
 
 
 def is_address(text: str) -> bool:

@@ -21,7 +21,7 @@ from gatewatch.cli.attendance import Attendance, Log
 from gatewatch.cli.errors import UserError
 from gatewatch.cli.imports import Source, describe, moment_of
 from gatewatch.cli.progress import progress_for
-from gatewatch.cli.sending import KEY_HELP, is_address, sending
+from gatewatch.cli.sending import KeyFile, is_address, sending
 from gatewatch.cli.state import State, state_of
 from gatewatch.core.records import EventRecord, RejectRecord
 from gatewatch.ingest.contract import Arrival
@@ -54,12 +54,7 @@ def register(app: typer.Typer) -> None:
 
 def simulate(
     context: typer.Context,
-    out: Annotated[
-        str,
-        typer.Option(
-            help="A file, - for standard output, `log` (into the running system), or the URL of one."
-        ),
-    ],
+    out: Annotated[str, typer.Option(help="A file, -, `log` (the running system), or the URL of one.")],
     seed: Annotated[int, typer.Option(help="The same seed makes the same world.")] = 1,
     users: Annotated[int, typer.Option(min=1, max=5_000_000)] = 1_000,
     days: Annotated[float, typer.Option(min=0.01, max=3_650)] = 7,
@@ -77,7 +72,7 @@ def simulate(
         str,
         typer.Option(help="A file for the world's geo database (GATEWATCH_GEO_CITY).", show_default=False),
     ] = "",
-    key_file: Annotated[str, typer.Option(help=KEY_HELP, show_default=False)] = "",
+    key_file: KeyFile = "",
 ) -> None:
     """Make up the logins of an organisation, ordinary life and labelled attacks, in the native format."""
     stopping.by_interrupt()
@@ -101,10 +96,9 @@ def simulate(
         if geo:
             with _plainly(geo):
                 bootstrap.build_mmdb(Path(geo), networks())
-        live = out == LOG or is_address(out)
-        if live and world.calendar.end > SystemClock().now():
-            state.say("the world ends in the future: what lies ahead of its arrival is dated back to it")
-        if live:
+        if out == LOG or is_address(out):
+            if world.calendar.end > SystemClock().now():
+                state.say("the world ends in the future: what lies ahead of its arrival is dated back to it")
             arrival = _arrival(state, "native", "simulate")
             taker = stack.enter_context(_taking(state, arrival, "--out", "" if out == LOG else out, key_file))
             feed(taker, arriving(events, arrival, SystemClock()), dues, monotonic, sleep)
@@ -228,7 +222,7 @@ def replay(
     to: Annotated[
         str, typer.Option(help="The URL of the system they go to; else the running one.", show_default=False)
     ] = "",
-    key_file: Annotated[str, typer.Option(help=KEY_HELP, show_default=False)] = "",
+    key_file: KeyFile = "",
 ) -> None:
     """Send recorded events with their rhythm into the running system, or to one elsewhere.
 
