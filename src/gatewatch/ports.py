@@ -81,22 +81,6 @@ class LogWriter(Protocol):
         ...
 
 
-class Answer(NamedTuple):
-    """What a server answered; `retry_after` in seconds, None where it names none."""
-
-    status: int
-    retry_after: float | None
-    body: bytes
-
-
-class EventsEndpoint(Protocol):
-    """`POST /v1/events` of a Gatewatch elsewhere."""
-
-    def post(self, body: bytes, key: str) -> Answer:
-        """Send lines of native events under an idempotency key. Raises `Unavailable` where no answer came."""
-        ...
-
-
 class Claim(msgspec.Struct, frozen=True):
     """The right to process a partition: `epoch` and `owner` fence, offsets say where it stands."""
 

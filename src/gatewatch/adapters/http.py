@@ -1,4 +1,4 @@
-"""The events endpoint of a Gatewatch elsewhere, over HTTP (see `ports.EventsEndpoint`)."""
+"""The events endpoint of a Gatewatch elsewhere, over HTTP (see `sending_ports.EventsEndpoint`)."""
 
 import gzip
 from types import TracebackType
@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from gatewatch import __version__
-from gatewatch.ports import Answer, Unavailable
+from gatewatch.ports import Unavailable
+from gatewatch.sending_ports import Answer
 
 _PATH = "/v1/events"
 #: Bodies from this size on are packed: lines of JSON shrink to a tenth.

@@ -87,10 +87,9 @@ def simulate(
         scenarios=_scenarios(scenarios),
         tenant_id=state.settings.tenant,
     )
-    dues = steadily(_rate(rate))
     _check_key_file(key_file, is_address(out))
+    events, dues = world.events(), steadily(_rate(rate))
     with contextlib.ExitStack() as stack:
-        events = world.events()
         if labels:
             events = _labelled(events, stack.enter_context(_created(labels)))
         if geo:
@@ -99,8 +98,8 @@ def simulate(
         if out == LOG or is_address(out):
             if world.calendar.end > SystemClock().now():
                 state.say("the world ends in the future: what lies ahead of its arrival is dated back to it")
-            arrival = _arrival(state, "native", "simulate")
-            taker = stack.enter_context(_taking(state, arrival, "--out", "" if out == LOG else out, key_file))
+            address, arrival = "" if out == LOG else out, _arrival(state, "native", "simulate")
+            taker = stack.enter_context(_taking(state, arrival, "--out", address, key_file))
             feed(taker, arriving(events, arrival, SystemClock()), dues, monotonic, sleep)
         else:
             _into_file(state, events, dues, stack.enter_context(_created(out)))

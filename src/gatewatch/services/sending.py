@@ -12,7 +12,8 @@ import msgspec
 
 from gatewatch.core.records import EventRecord, RejectRecord
 from gatewatch.ingest.writing import native_line
-from gatewatch.ports import Answer, EventsEndpoint, Unavailable
+from gatewatch.ports import Unavailable
+from gatewatch.sending_ports import Answer, EventsEndpoint
 
 #: Events, and about how many bytes, of a request.
 CHUNK = 500

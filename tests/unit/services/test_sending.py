@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from gatewatch.core.records import RejectRecord
-from gatewatch.ports import Answer, Unavailable
+from gatewatch.ports import Unavailable
+from gatewatch.sending_ports import Answer
 from gatewatch.services import sending
 from gatewatch.services.sending import Rejected, Sender
 from tests.builders import START, login
