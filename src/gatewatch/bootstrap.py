@@ -14,6 +14,7 @@ from gatewatch.adapters.enrichment import Enricher
 from gatewatch.adapters.files import InputProblem, LogFile
 from gatewatch.adapters.geo.build import build_mmdb
 from gatewatch.adapters.geo.maxmind import GeoProblem, MaxMind
+from gatewatch.adapters.http import BadAddress, HttpEvents
 from gatewatch.adapters.passwords import Argon2Passwords
 from gatewatch.adapters.postgres.access import PostgresAccess, PostgresAccounts, PostgresKeys
 from gatewatch.adapters.postgres.connection import Session, first_line, translated
@@ -27,6 +28,7 @@ from gatewatch.adapters.postgres.queries import PostgresQueries
 from gatewatch.adapters.postgres.server import EmbeddedPostgres, PostgresBinaries, ServerError
 from gatewatch.adapters.postgres.statuses import PostgresStatuses
 from gatewatch.adapters.postgres.store import PostgresStore
+from gatewatch.adapters.postgres.stream import PostgresStream
 from gatewatch.adapters.postgres.tenancy import TenantPool, TenantSession
 from gatewatch.adapters.useragents import UserAgents
 from gatewatch.core.records import EventRecord, RejectRecord
@@ -41,6 +43,7 @@ from gatewatch.services.batches import BatchMaker
 from gatewatch.services.decoding import UNKNOWN_TENANT
 from gatewatch.services.outbox import Relay
 from gatewatch.services.reviews import Reviewer
+from gatewatch.services.stream import Stream
 from gatewatch.settings import Settings, SettingsError
 
 
@@ -54,8 +57,10 @@ class SystemClock:
 
 #: What this file hands on to the command line beside what it wires itself.
 __all__ = [
+    "BadAddress",
     "EmbeddedPostgres",
     "GeoProblem",
+    "HttpEvents",
     "InputProblem",
     "LogFile",
     "MigrationError",
@@ -200,7 +205,7 @@ def queries(conninfo: Callable[[], str], tenant: str) -> PostgresQueries:
 
 class Serving(NamedTuple):
     """What an API process works with: whether it can (`ready` raises `Unavailable` or `NotPrepared`), who gets in,
-    what a tenant may be asked, what may be said of its anomalies, and the log.
+    what a tenant may be asked, what may be said of its anomalies, what is stored for it, and the log.
     """
 
     ready: Callable[[], None]
@@ -209,6 +214,7 @@ class Serving(NamedTuple):
     issued: Callable[[str], IssuedKeys]
     queries: Callable[[str], QueryStore]
     statuses: Callable[[str], StatusStore]
+    streams: Callable[[str], Stream]
     log: LogWriter
     clock: Clock
     close: Callable[[], None]
@@ -237,6 +243,7 @@ def serving(settings: Settings, conninfo: str) -> Serving:
         lambda tenant: IssuedKeys(PostgresKeys(pool.of(tenant), tenant)),
         lambda tenant: PostgresQueries(pool.of(tenant)),
         lambda tenant: PostgresStatuses(pool.of(tenant)),
+        lambda tenant: Stream(PostgresStream(pool.of(tenant)), tenant),
         log,
         SystemClock(),
         close,

@@ -42,6 +42,12 @@ INGEST_REJECTS = Counter(
     "Records that came over HTTP and were rejected, by API key (its prefix) and reason.",
     ["key", "reason"],
 )
+STREAM_CLIENTS = Gauge("gatewatch_stream_clients", "Streams that an API process sends.")
+STREAM_ENDS = Counter(
+    "gatewatch_stream_ends_total",
+    "Streams that ended, by cause (left, slow, revoked, shutdown, failure).",
+    ["cause"],
+)
 APPEND_SECONDS = Histogram("gatewatch_ingest_append_seconds", "Seconds per durable append of an API process.")
 APPEND_REQUESTS = Histogram(
     "gatewatch_ingest_append_requests",

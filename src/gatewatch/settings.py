@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tenant: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")] = (
         "default"
     )
+    #: The API key that `simulate --out URL` and `replay --to URL` send with.
+    key: str = ""
     #: MMDB files for place and network; without them events are marked "no geo".
     geo_city: str = ""
     geo_asn: str = ""
@@ -82,6 +84,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     send_seconds: Seconds = 30.0
     #: How many rejects of one API key become dead letters in an hour, per process; further ones are only counted.
     dead_letters_per_key: Annotated[int, msgspec.Meta(ge=0)] = 1_000
+    #: The most streams of one API process.
+    stream_clients: Positive = 256
     #: debug, info, warning or error.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -12,11 +12,12 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gatewatch import __version__
 from gatewatch.access_ports import Principal
-from gatewatch.api import events, events_openapi, health, keys, queries, sessions, system, triage, ui
+from gatewatch.api import events, events_openapi, health, keys, queries, sessions, stream, system, triage, ui
 from gatewatch.api.appending import Appender
 from gatewatch.api.credentials import Credentials
 from gatewatch.api.edge import Edge
 from gatewatch.api.events import Ingest
+from gatewatch.api.feed import Feed
 from gatewatch.api.gate import Authenticate, guarded
 from gatewatch.api.openapi import Operation, document
 from gatewatch.api.problems import HANDLERS
@@ -39,6 +40,7 @@ SERVED: dict[Function, list[Sequence[BaseRoute]]] = {
         queries.router.routes,
         queries.anything.routes,
         system.router.routes,
+        stream.router.routes,
     ],
     # Last: whatever is nothing else may be a page.
     "ui": [sessions.router.routes, keys.router.routes, ui.routes],
@@ -80,6 +82,7 @@ def build(
     app.state.serving, app.state.credentials = serving, credentials
     app.state.appender = Appender(serving.log)
     app.state.ingest = Ingest(app.state.appender, serving.clock, settings)
+    app.state.feed = Feed(serving.streams, settings.stream_clients)
     app.state.document = document(behind, ROUTES, WRITTEN, settings.base_path)
     app.state.web, app.state.base_path = ui.load(), settings.base_path
     return app

@@ -40,6 +40,8 @@ ROUTES: dict[str, Needs] = {
     # How the system is doing, in system.py
     "GET /v1/health": "read",
     "GET /v1/detectors": "read",
+    # What is stored, as it is stored, in stream.py
+    "GET /v1/stream": "read",
     # What people say of anomalies, in triage.py
     "GET /v1/anomalies/{id}/history": "read",
     "PATCH /v1/anomalies/{id}": "triage",

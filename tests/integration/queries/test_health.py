@@ -91,7 +91,8 @@ def test_what_is_newest(heart: Heart, eyes: Eyes, others: Eyes) -> None:
     heart.take(login(START, event_id="late"))
     second = eyes.health.system().newest
     assert first.event == second.event == to_datetime(START + HOUR)
-    assert isinstance(first.stored, datetime) and isinstance(second.stored, datetime)
+    assert isinstance(first.stored, datetime)
+    assert isinstance(second.stored, datetime)
     assert first.stored < second.stored
     assert others.health.system().newest == (None, None)
 

@@ -8,10 +8,13 @@ import pytest
 
 from gatewatch.adapters.postgres.queries import Filter, statement
 from gatewatch.adapters.postgres.statements import load
+from gatewatch.adapters.postgres.stream import statement as stream_statement
 from gatewatch.adapters.postgres.tenancy import TenantSession
 from gatewatch.core.times import from_datetime
+from gatewatch.ports import LOGINS
 from gatewatch.read_ports import AnomalyFilter, DeadLetterFilter, EventFilter, Position, UserFilter
-from tests.integration.queries.filling import DAY, NOW
+from gatewatch.stream_ports import Stretch
+from tests.integration.queries.filling import DAY, EVENTS, NOW
 
 PAGE = 50
 #: A season: its plans go through four monthly partitions.
@@ -165,6 +168,16 @@ def test_an_anomaly_is_found_by_its_key(reader: TenantSession) -> None:
         assert found.rows_read <= 2
 
 
+@pytest.mark.parametrize("name", ["events", "waiting"])
+def test_the_stream_reads_what_is_new(reader: TenantSession, name: str) -> None:
+    """What was stored since is read by its place from an index, over all months, and nothing else."""
+    stretches = [Stretch(part, EVENTS - 400, EVENTS - 240) for part in range(8)]
+    found = explained(reader, *stream_statement(name, stretches, each=62, most=1_000))
+    assert not found.kinds & {"Seq Scan", "Bitmap Heap Scan"}
+    assert {"tenant_id_part_off" in index for index in found.indexes} == {True}
+    assert found.rows_read == 160
+
+
 @pytest.mark.parametrize("name", ["activity", "anomaly_activity", "top", "backlog", "dead_letter_count"])
 def test_overviews_read_their_range(reader: TenantSession, name: str) -> None:
     """Series and top lists read the rows of their range from an index, and no table whole."""
@@ -173,3 +186,11 @@ def test_overviews_read_their_range(reader: TenantSession, name: str) -> None:
     found = explained(reader, query, {**day, "kind": "ip", "by": "events", "limit": 10, "most": 100})
     assert not found.kinds & {"Seq Scan", "Bitmap Heap Scan"}
     assert 0 < found.rows_read <= 3_000
+
+
+def test_what_is_newest_is_looked_up(reader: TenantSession) -> None:
+    """The newest event, and the newest stored of each partition, are the ends of indexes."""
+    found = explained(reader, load("queries.sql")["newest"], {"topic": LOGINS})
+    events = [node for node in found.nodes if node.get("Relation Name", "").startswith("login_events")]
+    assert {node["Node Type"] for node in events} <= {"Index Scan", "Index Only Scan"}
+    assert 0 < sum(node["Actual Loops"] * node["Actual Rows"] for node in events) <= 100

@@ -14,6 +14,7 @@ from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.records import ControlRecord
 from gatewatch.core.sources import Buckets
 from gatewatch.core.times import to_datetime
+from gatewatch.health_ports import Newest, OutboxHealth, PartitionHealth
 from gatewatch.ports import LOGINS
 from gatewatch.read_ports import (
     Activity,
@@ -21,9 +22,6 @@ from gatewatch.read_ports import (
     Backlog,
     DeadLetterFilter,
     EventFilter,
-    Newest,
-    OutboxHealth,
-    PartitionHealth,
     Position,
     Pulse,
     Ranking,
@@ -64,7 +62,7 @@ class PostgresQueries:
 
     def events(self, wanted: EventFilter, limit: int, after: Position | None = None) -> list[StoredEvent]:
         """Events, the latest first."""
-        return [_stored(row) for row in self._session.rows(*statement(wanted, limit, after))]
+        return [stored_event(row) for row in self._session.rows(*statement(wanted, limit, after))]
 
     def users(self, wanted: UserFilter, limit: int, after: Position | None = None) -> list[StoredProfile]:
         """Users, the riskiest or the latest first."""
@@ -197,7 +195,8 @@ def _profile(row: tuple[Any, ...]) -> StoredProfile:
     return StoredProfile(row[0], profiles.decode(row[1]), *row[2:])
 
 
-def _stored(row: tuple[Any, ...]) -> StoredEvent:
+def stored_event(row: tuple[Any, ...]) -> StoredEvent:
+    """A row of the statement of events, without what comes before it."""
     event, assessment, numbers, received, stored, late, weight, held, *place = row
     return StoredEvent(
         events.decode(event),
