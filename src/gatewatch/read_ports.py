@@ -249,7 +249,7 @@ class Pulse(msgspec.Struct, frozen=True):
     server: str
 
 
-class Backlog(NamedTuple):
+class Backlog(msgspec.Struct, frozen=True):
     """A part of what waits for somebody: open anomalies of a severity and status."""
 
     severity: str

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from gatewatch.core.policy import Policy
+from gatewatch.core.policy import DetectorSettings, Policy
 from gatewatch.core.times import to_datetime
 from gatewatch.health_ports import HealthStore, Newest, OutboxHealth, PartitionHealth
 from gatewatch.ports import Clock
@@ -73,5 +73,5 @@ def _detectors(policy: Policy) -> list[DetectorInForce]:
     return [
         DetectorInForce(name, found.enabled, found.weight)
         for name, found in settings
-        if isinstance(found, msgspec.Struct)
+        if isinstance(found, DetectorSettings)
     ]
