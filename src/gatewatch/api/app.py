@@ -10,9 +10,20 @@ from starlette.routing import BaseRoute
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gatewatch import __version__
-from gatewatch.api import events, events_openapi, health, keys, queries, sessions, triage
+from gatewatch.api import (
+    decisions,
+    decisions_openapi,
+    events,
+    events_openapi,
+    health,
+    keys,
+    queries,
+    sessions,
+    triage,
+)
 from gatewatch.api.appending import Appender
 from gatewatch.api.credentials import Credentials
+from gatewatch.api.decisions import Deciding
 from gatewatch.api.edge import Edge
 from gatewatch.api.events import Ingest
 from gatewatch.api.gate import Authenticate, guarded
@@ -29,7 +40,7 @@ FUNCTIONS: tuple[Function, ...] = get_args(Function)
 #: The routes of each function. A new router file is one line here, and its rows in `table.ROUTES`.
 SERVED: dict[Function, list[Sequence[BaseRoute]]] = {
     "ingest": [events.routes],
-    "decide": [],
+    "decide": [decisions.routes],
     "query": [
         sessions.router.routes,
         keys.router.routes,
@@ -40,7 +51,7 @@ SERVED: dict[Function, list[Sequence[BaseRoute]]] = {
     "ui": [sessions.router.routes, keys.router.routes],
 }
 #: What plain routes say of themselves in the OpenAPI document, by "METHOD /path".
-WRITTEN: dict[str, Operation] = {**events_openapi.WRITTEN}
+WRITTEN: dict[str, Operation] = {**events_openapi.WRITTEN, **decisions_openapi.WRITTEN}
 
 
 def functions(text: str) -> list[Function]:
@@ -82,6 +93,8 @@ def build(
     app.state.serving, app.state.credentials = serving, credentials
     app.state.appender = Appender(serving.log)
     app.state.ingest = Ingest(app.state.appender, serving.clock, settings)
+    if "decide" in serve:
+        app.state.deciding = Deciding(serving.decisions(), serving.clock, settings.decide_connections)
     app.state.document = document(behind, ROUTES, WRITTEN, settings.base_path)
     return app
 
@@ -100,4 +113,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         app.state.appender.close()
+        if hasattr(app.state, "deciding"):
+            app.state.deciding.close()
         serving.close()

@@ -43,4 +43,7 @@ ROUTES: dict[str, Needs] = {
     # Programs, in events.py
     "POST /v1/events": "ingest",
     "POST /v1/ingest/{connector}": "ingest",
+    # Applications whose logins wait, in decisions.py
+    "POST /v1/decisions": "decide",
+    "PATCH /v1/decisions/{id}": "decide",
 }

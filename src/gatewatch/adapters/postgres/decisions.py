@@ -1,0 +1,180 @@
+"""Decisions on PostgreSQL, where the log is part of the store (see `decision_ports.DecisionStore`)."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+
+from gatewatch.adapters.postgres.connection import Row
+from gatewatch.adapters.postgres.statements import load
+from gatewatch.adapters.postgres.tenancy import TenantPool
+from gatewatch.core import policy, profiles, records
+from gatewatch.core.partitioning import partition_of
+from gatewatch.core.policy import DEFAULT, Policy
+from gatewatch.core.profiles import Profile
+from gatewatch.core.records import EventRecord, Record
+from gatewatch.core.signals import Subject
+from gatewatch.core.sources import Share, Slice
+from gatewatch.decision_ports import Kept, Known, StatePart, StoredDecision, Told
+from gatewatch.ports import LOGINS, OpenFinding, SourceKey, SourceView, StaleRoute, Unavailable
+
+_SQL = load("decisions.sql")
+#: How long a change of a source's failures may wait for its review before views are said to be missing.
+PATIENCE = timedelta(seconds=5)
+#: The most views that are remembered. A tenant's own has up to 100 kB and changes with every review at most.
+MOST_VIEWS = 1_024
+#: The most tenants whose policy is remembered.
+MOST_POLICIES = 10_000
+
+_shares = msgspec.msgpack.Decoder(dict[int, dict[int, Slice]]).decode
+_findings = msgspec.msgpack.Decoder(tuple[OpenFinding, ...]).decode
+
+
+class _Route(NamedTuple):
+    """What the partition of a key is found by."""
+
+    partitions: int
+    generation: int
+
+
+class _View(NamedTuple):
+    """A view, and when it was written: what tells one version from the next."""
+
+    written: datetime
+    view: SourceView
+
+
+class PostgresDecisions:
+    """Each method is one statement, hence one round trip. What is remembered here is only what the database has said
+    to be unchanged.
+    """
+
+    def __init__(self, pool: TenantPool) -> None:
+        self._pool = pool
+        self._route: _Route | None = None
+        self._policies: dict[str, Policy] = {}
+        self._views: dict[SourceKey, _View] = {}
+
+    def known(self, tenant_id: str, user_key: str, subjects: Collection[Subject]) -> Known:
+        """What is known of a user and sources."""
+        remembered = [self._views.get((tenant_id, *subject)) for subject in subjects]
+        policy_known = self._policies.get(tenant_id, DEFAULT)
+        route = self._route or self._read_route()
+        ((packed, body, behind, written, shares, findings, waiting),) = self._rows(
+            "known",
+            tenant=tenant_id,
+            user=user_key,
+            topic=LOGINS,
+            part=partition_of(f"{tenant_id}:{user_key}", route.partitions),
+            revision=policy_known.revision,
+            kinds=[kind for kind, _ in subjects],
+            values=[value for _, value in subjects],
+            written=[known.written if known is not None else None for known in remembered],
+            patience=PATIENCE,
+        )
+        views: dict[Subject, SourceView] = {}
+        for subject, known, row in zip(
+            subjects, remembered, zip(written, shares, findings, strict=True), strict=True
+        ):
+            if row[0] is not None:
+                views[subject] = self._view((tenant_id, *subject), known, row)
+        profile, missing = _profile(packed)
+        if waiting:
+            missing = (*missing, "source_views")
+        in_force = policy_known if body is None else self._policy(tenant_id, body)
+        return Known(profile, in_force, views, behind, missing)
+
+    def _policy(self, tenant_id: str, body: str) -> Policy:
+        while len(self._policies) >= MOST_POLICIES:
+            self._policies.pop(next(iter(self._policies)), None)
+        found = self._policies[tenant_id] = policy.decode(body)
+        return found
+
+    def _view(self, key: SourceKey, known: _View | None, row: tuple[Any, ...]) -> SourceView:
+        written, shares, findings = row
+        if shares is None and known is not None:
+            return known.view
+        view = SourceView(
+            {part: Share(slices) for part, slices in _shares(shares).items()}, _findings(findings)
+        )
+        for share in view.shares.values():
+            share.numbers_at_end(0)  # its sums are made once, here, before other threads see it
+        while len(self._views) >= MOST_VIEWS:
+            self._views.pop(next(iter(self._views)), None)
+        self._views[key] = _View(written, view)
+        return view
+
+    def frequencies(
+        self, tenant_id: str
+    ) -> tuple[Iterable[tuple[int, str, str, int]], Iterable[tuple[int, str, int, bytes]]]:
+        """All counts of a tenant's values."""
+        rows = self._pool.of(tenant_id)
+        counts = [(r[0], r[1], r[2], r[3]) for r in rows.rows(_SQL["value_counts"])]
+        return counts, [(r[0], r[1], r[2], r[3]) for r in rows.rows(_SQL["value_sketches"])]
+
+    def keep(self, id: str, record: EventRecord, answer: bytes) -> Kept:
+        """Claim and append, in one statement."""
+        wanted = {"tenant": record.tenant_id, "id": id, "digest": record.digest}
+        wanted |= {"record": records.encode(record), "answer": answer}
+        ((claimed, digest, kept),) = self._appending("keep", record.key, wanted)
+        return Kept(claimed, digest, kept)
+
+    def find(self, tenant_id: str, id: str) -> StoredDecision | None:
+        """What is kept under an id."""
+        rows = self._pool.of(tenant_id).rows(_SQL["find"], {"id": id})
+        return stored_decision(rows[0]) if rows else None
+
+    def tell(self, decision: StoredDecision, told: Told, found: Sequence[Record]) -> bool:
+        """Remember and append, in one statement."""
+        was = decision.told
+        wanted = {
+            "tenant": decision.record.tenant_id,
+            "id": decision.id,
+            "login_was": was.login,
+            "challenge_was": was.challenge,
+            "login": told.login,
+            "challenge": told.challenge,
+            "values": [records.encode(record) for record in found],
+        }
+        ((done,),) = self._appending("tell", decision.record.key, wanted)
+        return bool(done)
+
+    def _appending(self, name: str, key: str, wanted: Mapping[str, Any]) -> list[Row]:
+        """Run a statement that appends under a key, to the partition that it has now."""
+        while True:
+            route = self._route or self._read_route()
+            part = partition_of(key, route.partitions)
+            try:
+                return self._rows(
+                    name, **wanted, topic=LOGINS, generation=route.generation, part=part, key=key
+                )
+            except StaleRoute:
+                self._route = None
+
+    def _read_route(self) -> _Route:
+        rows = self._rows("topic", topic=LOGINS)
+        if not rows:
+            raise Unavailable(f"topic {LOGINS} does not exist yet")
+        route = self._route = _Route(*rows[0])
+        return route
+
+    def _rows(self, name: str, **parameters: Any) -> list[Row]:
+        with self._pool.lent() as session:
+            return session.rows(_SQL[name], parameters)
+
+
+def stored_decision(row: Row) -> StoredDecision:
+    """A row of `find`."""
+    record = records.decode(row[1])
+    assert isinstance(record, EventRecord)
+    return StoredDecision(row[0], record, row[2], row[3], Told(row[4], row[5]))
+
+
+def _profile(packed: bytes | None) -> tuple[Profile | None, tuple[StatePart, ...]]:
+    if packed is None:
+        return None, ()
+    try:
+        return profiles.decode(packed), ()
+    except msgspec.DecodeError:  # of a newer version, while an upgrade is under way
+        return None, ("profile",)
