@@ -1,7 +1,6 @@
 """What decisions need from the world, as Protocols and values. All raise `ports.Unavailable`."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
@@ -11,6 +10,7 @@ from gatewatch.core.profiles import Profile
 from gatewatch.core.records import EventRecord, Record
 from gatewatch.core.signals import Subject
 from gatewatch.ports import SourceView
+from gatewatch.read_ports import StoredDecision, Told
 
 #: What may be degraded in the state itself: a profile that this version cannot read, views that are not up to date.
 StatePart = Literal["profile", "source_views"]
@@ -38,23 +38,6 @@ class Kept(NamedTuple):
     claimed: bool
     digest: bytes
     answer: bytes
-
-
-class Told(NamedTuple):
-    """What was reported of a login after its decision, "" for nothing yet."""
-
-    login: str = ""
-    challenge: str = ""
-
-
-class StoredDecision(msgspec.Struct, frozen=True):
-    """A decision as it is kept."""
-
-    id: str
-    record: EventRecord
-    answer: bytes
-    decided_at: datetime
-    told: Told
 
 
 class DecisionStore(Protocol):

@@ -18,10 +18,10 @@ from gatewatch.access_ports import Principal
 from gatewatch.api.events import LONGEST_KEY
 from gatewatch.api.problems import Problem
 from gatewatch.api.threads import Threads
-from gatewatch.decision_ports import StoredDecision
 from gatewatch.ingest.contract import Arrival, Refused
 from gatewatch.ingest.decisions import read_decision, read_report
 from gatewatch.ports import BadData, Clock
+from gatewatch.read_ports import StoredDecision
 from gatewatch.services.decisions import (
     Decided,
     DecisionConflict,

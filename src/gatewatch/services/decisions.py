@@ -13,10 +13,11 @@ from gatewatch.core.engine import Engine
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.records import ControlRecord, EventRecord, Record, Verdict
 from gatewatch.core.sources import BUCKET, as_numbers, numbers_at, numbers_at_end
-from gatewatch.decision_ports import DecisionStore, Known, StoredDecision, Told
+from gatewatch.decision_ports import DecisionStore, Known
 from gatewatch.ingest.contract import Arrival
 from gatewatch.ingest.decisions import Asked, Report, login_of
 from gatewatch.ports import Clock, Enrich, SourceView, Unavailable
+from gatewatch.read_ports import StoredDecision, Told
 from gatewatch.services.frequencies import TenantFrequencies
 from gatewatch.services.surroundings import REVIEWED, strongest
 

@@ -16,10 +16,13 @@ from gatewatch.core.profiles import Profile
 from gatewatch.core.records import EventRecord, Record
 from gatewatch.core.signals import Subject
 from gatewatch.core.sources import Share, Slice
-from gatewatch.decision_ports import Kept, Known, StatePart, StoredDecision, Told
+from gatewatch.decision_ports import Kept, Known, StatePart
 from gatewatch.ports import LOGINS, OpenFinding, SourceKey, SourceView, StaleRoute, Unavailable
+from gatewatch.read_ports import StoredDecision, Told
 
 _SQL = load("decisions.sql")
+#: Reads one decision, within a tenant's transaction.
+DECISION = _SQL["find"]
 #: How long a change of a source's failures may wait for its review before views are said to be missing.
 PATIENCE = timedelta(seconds=5)
 #: The most views that are remembered. A tenant's own has up to 100 kB and changes with every review at most.
@@ -122,7 +125,7 @@ class PostgresDecisions:
 
     def find(self, tenant_id: str, id: str) -> StoredDecision | None:
         """What is kept under an id."""
-        rows = self._pool.of(tenant_id).rows(_SQL["find"], {"id": id})
+        rows = self._pool.of(tenant_id).rows(DECISION, {"id": id})
         return stored_decision(rows[0]) if rows else None
 
     def tell(self, decision: StoredDecision, told: Told, found: Sequence[Record]) -> bool:
