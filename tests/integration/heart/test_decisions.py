@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from msgspec.structs import replace
+from psycopg import sql
+from psycopg.errors import InsufficientPrivilege
 
 from gatewatch.adapters.postgres.decisions import PostgresDecisions
 from gatewatch.adapters.postgres.migrations import migrate
@@ -54,10 +56,10 @@ def assessed(heart: Heart, event: LoginEvent) -> tuple[Assessment, Context]:
 
 
 def eventful(seed: int) -> list[LoginEvent]:
-    """A week of eight users with everything in it that detectors look for, in its order."""
+    """Twelve days of eight users with everything in it that detectors look for, in its order."""
     chance = random.Random(seed)
-    found = [e for user in USERS for e in daily(5, START + chance.randrange(3_600) * SECOND, user=user)]
-    attack = START + 5 * DAY
+    found = [e for user in USERS for e in daily(12, START + chance.randrange(3_600) * SECOND, user=user)]
+    attack = START + 12 * DAY
     for n in range(60):
         user, time = chance.choice(USERS), attack + n * 20 * SECOND
         found.append(failure(time, user=user, ip=AWAY_IP, geo=LAGOS, asn=HOSTING, event_id=f"attack-{n}"))
@@ -74,12 +76,14 @@ def eventful(seed: int) -> list[LoginEvent]:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_decision_is_what_the_detector_finds(heart: Heart, store: PostgresDecisions, seed: int) -> None:
-    """Over a week with an attack, each decision has the score, the reasons and the verdict that the detector stores a
-    moment later, and the context it was made in is the detector's own.
+    """Over twelve days that end in an attack, each decision has the score, the reasons and the verdict that the detector
+    stores a moment later, and the context it was made in is the detector's own.
     """
     verdicts, codes = set(), set()
     for event in eventful(seed):
         subjects = [("ip", event.ip), ("tenant", "")]
+        for partition in heart.owned.values():
+            partition.merge_frequencies(heart.store)  # what a detector does every minute
         before = context_of(event, store.known("acme", event.user_key, subjects))
         given = decide(heart, store, event).decision
         heart.settle()
@@ -92,7 +96,7 @@ def test_a_decision_is_what_the_detector_finds(heart: Heart, store: PostgresDeci
         verdicts.add(given.would_action)
         codes |= {signal.detector for signal in found.signals}
     assert {"allow", "deny"} <= verdicts
-    assert {"account_takeover", "brute_force", "impossible_travel", "new_country", "new_device"} <= codes
+    assert {"account_takeover", "impossible_travel", "new_country", "new_device", "login_risk"} <= codes
 
 
 def test_an_attempt_is_judged_as_the_login_it_becomes(heart: Heart, store: PostgresDecisions) -> None:
@@ -167,3 +171,36 @@ def as_owner(heart: Heart, statement: str, **values: object) -> None:
         owner.execute("ALTER TABLE decisions NO FORCE ROW LEVEL SECURITY")
         owner.execute(statement.encode(), values)
         owner.execute("ALTER TABLE decisions FORCE ROW LEVEL SECURITY")
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        ("gatewatch_app", "DELETE FROM decisions"),
+        ("gatewatch_app", "UPDATE decisions SET answer = ''"),
+        ("gatewatch_app", "UPDATE decisions SET digest = ''"),
+        ("gatewatch_app", "SELECT * FROM event_log"),
+        ("gatewatch_worker", "UPDATE decisions SET login = 'success'"),
+        ("gatewatch_worker", "INSERT INTO decisions (tenant_id, id) VALUES ('acme', 'x')"),
+        ("gatewatch_worker", "SELECT decision_keep('acme', 'x', '', '', '', 'gatewatch.logins', 1, 0, 'k')"),
+    ],
+)
+def test_what_was_answered_is_nobodys_to_change(heart: Heart, role: str, statement: str) -> None:
+    """The app keeps answers and adds how logins ended, services drop old ones, and nobody does more."""
+    with psycopg.connect(heart.conninfo) as connection:
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+        connection.execute("SET gatewatch.tenant = 'acme'")
+        with pytest.raises(InsufficientPrivilege):
+            connection.execute(statement.encode())
+
+
+def test_a_tenant_does_not_keep_for_another(heart: Heart, store: PostgresDecisions) -> None:
+    """Where a caller speaks for one tenant, row-level security refuses a row of another."""
+    decide(heart, store, login(START))
+    with psycopg.connect(heart.conninfo) as connection:
+        connection.execute("SET ROLE gatewatch_app")
+        connection.execute("SET gatewatch.tenant = 'acme'")
+        with pytest.raises(InsufficientPrivilege):
+            connection.execute(
+                "INSERT INTO decisions (tenant_id, id, digest, record, answer) VALUES ('other', 'x', '', '', '')"
+            )
