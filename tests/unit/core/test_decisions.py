@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewatch.core import decisions, risk
+from gatewatch.core import attributes, decisions, risk
 from gatewatch.core.decisions import Decision, Device
 from gatewatch.core.engine import Engine
 from gatewatch.core.events import User
@@ -125,7 +125,7 @@ def test_a_device_is_new_until_it_was_used() -> None:
 
     def device(changed: dict[str, object]) -> Device | None:
         seen = msgspec.structs.replace(event, **changed)
-        return decisions.device_of(profile, seen, decisions.attributes.values_of(seen), DEFAULT)
+        return decisions.device_of(profile, seen, attributes.values_of(seen), DEFAULT)
 
     assert device({}) == Device("Windows/Desktop/Chrome", False)
     assert device({"device_id": "mine"}) == Device("mine", True)

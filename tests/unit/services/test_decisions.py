@@ -32,7 +32,6 @@ from tests.builders import START, daily, learn, login
 from tests.support.commands import until
 
 ARRIVAL = Arrival(tenant_id="acme", received=START, source="decision")
-Counts = tuple[list[tuple[int, str, str, int]], list[tuple[int, str, int, bytes]]]
 
 
 class Memory:
