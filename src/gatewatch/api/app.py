@@ -29,6 +29,7 @@ from gatewatch.api.events import Ingest
 from gatewatch.api.gate import Authenticate, guarded
 from gatewatch.api.openapi import Operation, document
 from gatewatch.api.problems import HANDLERS
+from gatewatch.api.shedding import Shedding
 from gatewatch.api.table import ROUTES
 from gatewatch.bootstrap import Serving
 from gatewatch.settings import Settings
@@ -80,12 +81,13 @@ def build(
     behind = list(
         guarded(found, ROUTES, authenticate or credentials, settings.send_seconds, events.sizes(settings))
     )
+    deciding = _deciding(settings, serving) if "decide" in serve else None
     app = FastAPI(
         title="Gatewatch",
         version=__version__,
         openapi_url=None,  # ours is behind the gate
         routes=list[BaseRoute](behind),
-        middleware=_middleware(settings),
+        middleware=[*_shedding(deciding), *_middleware(settings)],
         exception_handlers=HANDLERS,
         lifespan=_lifespan,
         redirect_slashes=False,
@@ -93,10 +95,17 @@ def build(
     app.state.serving, app.state.credentials = serving, credentials
     app.state.appender = Appender(serving.log)
     app.state.ingest = Ingest(app.state.appender, serving.clock, settings)
-    if "decide" in serve:
-        app.state.deciding = Deciding(serving.decisions(), serving.clock, settings.decide_connections)
+    app.state.deciding = deciding
     app.state.document = document(behind, ROUTES, WRITTEN, settings.base_path)
     return app
+
+
+def _deciding(settings: Settings, serving: Serving) -> Deciding:
+    return Deciding(serving.decisions(), serving.clock, settings.decide_connections)
+
+
+def _shedding(deciding: Deciding | None) -> list[Middleware]:
+    return [Middleware(Shedding, deciding.is_full)] if deciding is not None else []
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
@@ -113,6 +122,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         app.state.appender.close()
-        if hasattr(app.state, "deciding"):
+        if app.state.deciding is not None:
             app.state.deciding.close()
         serving.close()

@@ -15,6 +15,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from gatewatch import bootstrap
+from gatewatch.api.decisions import WAITING
 from gatewatch.core.records import ControlRecord, EventRecord, Record, decode
 from gatewatch.services.policies import set_policy
 from tests.integration.api.conftest import Api, bearer
@@ -545,14 +546,17 @@ def test_too_many_are_sent_away(api: Api) -> None:
         decided(client, question("warm"))
         blocker.execute("LOCK TABLE decisions IN ACCESS EXCLUSIVE MODE")
         asked = [pool.submit(client.post, "/v1/decisions", json=question(f"q{n}")) for n in range(100)]
-        while sum(one.done() for one in asked) < 35:
+        while sum(one.done() for one in asked) < 99 - WAITING:
             assert not [one for one in asked if one.done() and one.result().status_code != 503]
         blocker.rollback()
         answers = [one.result() for one in asked]
     told = [answer.status_code for answer in answers]
-    assert (told.count(503), told.count(200)) == (35, 65)
-    assert all(int(answer.headers["retry-after"]) > 0 for answer in answers if answer.status_code == 503)
-    assert kept(api) == len(events(api)) == 66
+    assert (told.count(503), told.count(200)) == (99 - WAITING, 1 + WAITING)
+    for refused in (answer for answer in answers if answer.status_code == 503):
+        assert problem(refused)["code"] == "overloaded"
+        assert int(refused.headers["retry-after"]) > 0
+        assert refused.headers["cache-control"] == "no-store"
+    assert kept(api) == len(events(api)) == 2 + WAITING
 
 
 def test_what_is_said_of_decisions_is_true(api: Api, url: str) -> None:
