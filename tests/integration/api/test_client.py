@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from gatewatch.client import AsyncClient, Client, Context, Decision, Login, Refused, User
 from gatewatch.core.records import EventRecord, decode
 from tests.integration.api.conftest import Api
+from tests.support.servers import ROOT
 
 USER, CONTEXT = User(id="u1", name="alice"), Context(ip="192.0.2.10", user_agent="x", device_id="d")
 
@@ -87,3 +89,15 @@ def test_a_key_that_is_not_in_force(url: str) -> None:
     ):
         client.decide(Login("success", USER, CONTEXT))
     assert refused.value.status == 401
+
+
+def test_the_guide_works_as_printed(api: Api, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code of the guide asks and reports as it stands there, at another address."""
+    text = (ROOT / "docs" / "howto" / "protect-a-login.md").read_text("utf-8")
+    block = text.partition("    import os\n")[2].partition("\n\n- Make one client")[0]
+    code = textwrap.dedent("    import os\n" + block).replace("https://gatewatch.example.org", url)
+    monkeypatch.setenv("GATEWATCH_KEY", api.key("decide"))
+    told: dict[str, Any] = {}
+    exec(compile(code, "protect-a-login.md", "exec"), told)
+    assert told["decision"].action == "allow"
+    assert len(events(api)) == 1
