@@ -25,9 +25,11 @@ from gatewatch.adapters.postgres.connection import Session
 from gatewatch.adapters.postgres.leases import Leases
 from gatewatch.adapters.postgres.store import PostgresStore
 from gatewatch.core.context import EMPTY
+from gatewatch.core.profiles import NO_CHANGE
 from gatewatch.core.records import EventRecord
 from gatewatch.core.signals import Assessment
 from gatewatch.ports import LOGINS, Batch, Claim, Deleted, EventRow, LogRecord
+from gatewatch.services.batches import event_row
 from gatewatch.services.decoding import decode
 from gatewatch.settings import Settings
 
@@ -192,4 +194,4 @@ def _bare_row(item: LogRecord, claim: Claim, now: int) -> EventRow:
     if not isinstance(record, EventRecord):
         raise BenchmarkError(f"offset {item.offset} holds no event")
     event = record.event
-    return EventRow(item.offset, record, event, event.user_key, EMPTY, _CLEAN, False, 0, False)
+    return event_row(item.offset, record, event, event.user_key, EMPTY, _CLEAN, NO_CHANGE)

@@ -24,11 +24,14 @@ from gatewatch.settings import Settings
 #: time it reviews this share at most.
 BEAT = 1.0
 REVIEW_EVERY = 0.5
-REVIEW_SHARE = 0.1
+REVIEW_SHARE = 0.05
 #: How long making a batch, and storing it meanwhile, should take at most, in seconds.
 BATCH_SECONDS = 1.0
 #: How long it waits when there is nothing to read, in seconds.
 IDLE = 0.05
+#: How often a detector looks for garbage that only a collector finds, in seconds. It makes next to none, and to look
+#: for some after so many new objects, as Python does, takes time from every batch.
+COLLECT_EVERY = 60.0
 #: How often old source buckets are deleted, as a share of their life.
 DELETE_SHARE = 1 / 400
 #: How often the notifier keeps the log in order, in seconds.
@@ -81,6 +84,7 @@ class Detector:
         self._stopped: set[int] = set()
         self._next_beat = self._next_review = self._reviewed = 0.0
         self._next_merge = monotonic() + settings.frequency_merge
+        self._next_collect = monotonic() + COLLECT_EVERY
         self._next_delete: dict[int, float] = {}
         self._committer = ThreadPoolExecutor(1, "committer")
         self._reader = ThreadPoolExecutor(1, "reader")
@@ -92,7 +96,7 @@ class Detector:
         """Work until told to stop; then finish the batch, give the partitions back and leave."""
         gc.collect()
         gc.freeze()
-        gc.set_threshold(200_000, 20, 100)  # profiles are long-lived containers: look through them seldom
+        gc.disable()
         failures = 0
         while not self._stop.is_set():
             try:
@@ -157,6 +161,9 @@ class Detector:
             self._next_merge = monotonic() + self._pace.frequency_merge
             for partition in self._owned.values():
                 partition.merge_frequencies(self._store)
+        if monotonic() >= self._next_collect:
+            gc.collect()
+            self._next_collect = monotonic() + COLLECT_EVERY
 
     # Partitions ----------------------------------------------------------------------------------------------------
 
@@ -341,9 +348,9 @@ def _count_anomalies(found: list[Anomaly]) -> None:
 def count(batch: Batch) -> None:
     """Say in metrics what a stored batch held."""
     metrics.BATCH_RECORDS.observe(batch.next_offset - batch.claim.next_offset)
-    for labels, n in Counter((row.event.source, row.event.outcome) for row in batch.events).items():
+    for labels, n in Counter((row.source, row.outcome) for row in batch.events).items():
         metrics.EVENTS.labels(*labels).inc(n)
-    for part, n in Counter(part for row in batch.events for part in row.assessment.degraded).items():
+    for part, n in Counter(batch.degraded).items():
         metrics.DEGRADED.labels(part).inc(n)
     for reason, n in Counter(dead.reject.reason for dead in batch.dead).items():
         metrics.DEAD_LETTERS.labels(reason).inc(n)

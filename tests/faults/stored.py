@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import msgspec
 import psycopg
 
-from gatewatch.core import anomalies, context, policy, sources
+from gatewatch.core import anomalies, context, events, policy, sources
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.context import Context
 from gatewatch.core.events import LoginEvent
@@ -19,7 +18,6 @@ Row = tuple[Any, ...]
 #: (generation, partition, offset): per user, the order of processing.
 Place = tuple[int, int, int]
 
-_event = msgspec.msgpack.Decoder(LoginEvent).decode
 _MICROS = "(extract(epoch FROM {}) * 1000000)::bigint"
 
 
@@ -122,7 +120,7 @@ class Stored:
         self.events = [
             StoredEvent(
                 row[:3],
-                _event(row[3]),
+                events.decode(row[3]),
                 row[4],
                 row[5],
                 context.decode(row[6]),

@@ -41,7 +41,7 @@ class Enricher:
         if self._geo is None or not event.ip or (geo is not None and asn is not None):
             return Place(geo, asn)
         found = self._geo.lookup(event.ip)
-        return Place(geo or found.geo, asn or found.asn)
+        return found if geo is None and asn is None else Place(geo or found.geo, asn or found.asn)
 
     def _client(self, ua: UserAgent | None) -> UserAgent | None:
         if ua is None or not ua.raw or ua.browser or ua.os or ua.device:

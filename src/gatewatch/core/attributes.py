@@ -6,6 +6,8 @@ from hashlib import blake2b
 from gatewatch.core.events import LoginEvent, prefix_of
 from gatewatch.core.times import HOUR
 
+_HOURS = tuple(map(str, range(168)))
+
 
 def event_ref(event_id: str) -> bytes:
     """Eight bytes that stand for an event id inside a profile."""
@@ -47,5 +49,5 @@ def values_of(event: LoginEvent) -> tuple[str, ...]:
         ua.browser if ua is not None else "",
         ua.os if ua is not None else "",
         device_of(event),
-        str(hour_of_week(event.time)),
+        _HOURS[hour_of_week(event.time)],
     )

@@ -156,6 +156,10 @@ class LoginEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
         )
 
 
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(LoginEvent).decode
+
+
 def user_key(name: str, id: str, ip: str) -> str:
     """The key of a user within a tenant: the name trimmed and case-folded, else the id, else `@ip:<address>`."""
     return name.strip().casefold() or id.strip() or f"@ip:{ip}"

@@ -59,7 +59,12 @@ def compute(
             weights.append(float(found[1]))
         else:
             weights.append(read(found, bucket))
-    return Features(values, tuple(weights), read(profile.total, bucket))
+    total = profile.total
+    return Features(
+        values,
+        tuple(weights),
+        float(total[1]) if len(total) == 2 and total[0] >= bucket else read(total, bucket),
+    )
 
 
 _NONE = (0.0,) * len(ATTRIBUTES)

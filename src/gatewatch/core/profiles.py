@@ -391,8 +391,9 @@ def _add(counted: dict[str, int], key: str, amount: int) -> None:
 
 def _put(mapping: dict[K, V], key: K, value: V) -> None:
     """Add a key that the mapping does not have; it stays in the order of its keys."""
+    last = next(reversed(mapping), key)
     mapping[key] = value
-    if len(mapping) > 1:
+    if key < last:
         keys = list(mapping)
         for later in keys[bisect(keys, key, 0, len(keys) - 1) : -1]:
             mapping[later] = mapping.pop(later)

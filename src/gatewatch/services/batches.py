@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from gatewatch.core import anomalies, attributes, profiles, records, sources
+from gatewatch.core import anomalies, attributes, events, profiles, records, signals, sources
+from gatewatch.core import context as contexts
 from gatewatch.core.anomalies import Anomaly
-from gatewatch.core.context import NO_FREQUENCIES
+from gatewatch.core.context import NO_FREQUENCIES, Context
 from gatewatch.core.engine import Engine, StoredLogin
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.profiles import Change, Profile
@@ -71,105 +72,115 @@ class BatchMaker(msgspec.Struct, frozen=True):
         batch = Batch(claim, found[-1].offset + 1, now=self.clock.now())
         if found[0].offset > claim.next_offset:
             batch.gap = (claim.next_offset, found[0].offset)
-        work = _Work(self, partition, batch)
+        work = _Work(self, partition, owned, batch)
         here = work.sort_out(found, refused)
-        work.prepare(owned, here)
-        for offset, record in here:
-            work.do(offset, record)
+        work.prepare(here)
+        here.reverse()
+        while here:  # each goes as soon as it is done: what comes next takes its memory, which is at hand
+            work.do(here.pop())
         work.finish()
         return batch
 
 
-class Fresh(NamedTuple):
-    """An event that is not stored yet, enriched, with where it comes from and whose it is."""
+class Arrived(NamedTuple):
+    """An event of the batch as it was read and enriched, where it comes from, its own key and its user's."""
 
+    offset: int
+    record: EventRecord
     event: LoginEvent
     origin: Origin
+    key: TenantKey
     user: TenantKey
+
+
+class Other(NamedTuple):
+    """A record of the batch that is no event."""
+
+    offset: int
+    record: ControlRecord | RejectRecord
 
 
 class _Work:
     """One batch in the making."""
 
-    def __init__(self, maker: BatchMaker, partition: Partition, batch: Batch) -> None:
+    def __init__(
+        self, maker: BatchMaker, partition: Partition, owned: Iterable[Partition], batch: Batch
+    ) -> None:
         self.maker, self.partition, self.batch = maker, partition, batch
         self.store = maker.store
         self.received = batch.now
+        self.surroundings = Surroundings(partition, owned)
         self.tenants: dict[str, Tenant] = {}
         self.hits: dict[TenantKey, list[Anomaly]] = {}
         self.stored: dict[TenantKey, bytes] = {}
         self.controls: set[TenantKey] = set()
         self.logins: dict[TenantKey, StoredLogin] = {}
-        self.done: dict[TenantKey, EventRow] = {}
-        self.fresh: dict[TenantKey, Fresh] = {}
+        self.judged: set[TenantKey] = set()
+        self.unasked = Tally()
 
     # Before: what is it, does it belong here, what must be known ---------------------------------------------------
 
-    def sort_out(self, found: Sequence[LogRecord], refused: int | None) -> list[tuple[int, Record]]:
-        """Decode; what lies on the wrong partition is sent on through the outbox under its own id."""
-        here: list[tuple[int, Record]] = []
+    def sort_out(self, found: Sequence[LogRecord], refused: int | None) -> list[Arrived | Other]:
+        """Decode and enrich; what lies on the wrong partition is sent on through the outbox under its own id."""
+        here: list[Arrived | Other] = []
         claim = self.batch.claim
         for item in found:
             record = decode(item, claim, self.received, self.maker.foreign)
             if item.offset == refused:
-                here.append((item.offset, refusal(item, record, claim)))
+                here.append(Other(item.offset, refusal(item, record, claim)))
             elif belongs_elsewhere(record, claim):
                 self.batch.outgoing.append(
                     Outgoing(record.tenant_id, LOGINS, record.key, records.encode(record))
                 )
+            elif isinstance(record, EventRecord):
+                here.append(self._arrived(item.offset, record))
             else:
-                here.append((item.offset, record))
+                here.append(Other(item.offset, record))
         return here
 
-    def prepare(self, owned: Iterable[Partition], here: list[tuple[int, Record]]) -> None:
-        """Drop what is stored, enrich the rest, and load all state the batch touches, in bulk."""
-        found = [record for _, record in here]
-        self.tenants = self.store.tenants({record.tenant_id for record in found})
-        events = [record for record in found if isinstance(record, EventRecord)]
-        self.stored = self.store.stored_events(
-            {
-                (r.event.tenant_id, r.event.event_id): None if r.time_by_arrival else r.event.time
-                for r in events
-            }
-        )
-        self._prepare_controls([record for record in found if isinstance(record, ControlRecord)])
-        surroundings = Surroundings(self.partition, owned)
-        for record in events:
-            key = (record.event.tenant_id, record.event.event_id)
-            if key not in self.stored and key not in self.fresh:
-                event = self.maker.enrich(record.event)
-                user = (event.tenant_id, event.user_key)
-                self.fresh[key] = Fresh(event, surroundings.origin(event), user)
-        self.partition.load_users(self._users(found), self.store)
-        self._prepare_sources(surroundings)
+    def _arrived(self, offset: int, record: EventRecord) -> Arrived:
+        event = self.maker.enrich(record.event)
+        tenant = event.tenant_id
+        key, user = (tenant, event.event_id), (tenant, event.user_key)
+        return Arrived(offset, record, event, self.surroundings.origin(event), key, user)
 
-    def _users(self, found: list[Record]) -> list[TenantKey]:
-        keys = {fresh.user for fresh in self.fresh.values()}
-        keys |= {(r.tenant_id, r.user_key) for r in found if isinstance(r, ControlRecord)}
-        return [key for key in keys if not key[1].startswith("@ip:")]
+    def prepare(self, here: list[Arrived | Other]) -> None:
+        """Load all state the batch touches, in bulk, and what of it is stored already."""
+        self.tenants = self.store.tenants({item.record.tenant_id for item in here})
+        arrived = [item for item in here if isinstance(item, Arrived)]
+        self.stored = self.store.stored_events(
+            {item.key: None if item.record.time_by_arrival else item.event.time for item in arrived}
+        )
+        controls = [item.record for item in here if isinstance(item.record, ControlRecord)]
+        self._prepare_controls(controls)
+        users = {item.user for item in arrived} | {(c.tenant_id, c.user_key) for c in controls}
+        self.partition.load_users([key for key in users if not key[1].startswith("@ip:")], self.store)
+        self._prepare_sources()
 
     def _prepare_controls(self, found: list[ControlRecord]) -> None:
         if found:
             self.controls = self.store.stored_controls([(c.tenant_id, c.id) for c in found])
             about = {(c.tenant_id, c.event_id): c.event_time for c in found if c.event_id}
             self.logins = self.store.logins(about)
+            self.judged = about.keys() - self.logins.keys()
 
-    def _prepare_sources(self, surroundings: Surroundings) -> None:
-        needs, cache = surroundings.ranges(), self.partition.sources
+    def _prepare_sources(self) -> None:
+        surroundings, cache = self.surroundings, self.partition.sources
+        needs = surroundings.ranges()
         if missing := cache.missing(needs):
             cache.take(self.store.buckets(self.batch.claim.part, missing), missing)
         surroundings.settle(self.store.views(surroundings.wanted()))
 
     # During: one record at a time, in the order of the log ---------------------------------------------------------
 
-    def do(self, offset: int, record: Record) -> None:
+    def do(self, item: Arrived | Other) -> None:
         """Process one record."""
-        if isinstance(record, EventRecord):
-            self._event(offset, record)
-        elif isinstance(record, ControlRecord):
-            self._control(offset, record)
+        if isinstance(item, Arrived):
+            self._event(item)
+        elif isinstance(item.record, ControlRecord):
+            self._control(item.offset, item.record)
         else:
-            self._dead(offset, record)
+            self._dead(item.offset, item.record)
 
     def _dead(self, offset: int, record: RejectRecord) -> None:
         self.batch.dead.append(DeadLetter(offset, record))
@@ -177,21 +188,20 @@ class _Work:
 
     def _tally(self, record: Record) -> Tally:
         if not record.origin:
-            return Tally()
+            return self.unasked
         return self.batch.tallies.setdefault((record.tenant_id, record.origin), Tally())
 
-    def _event(self, offset: int, record: EventRecord) -> None:
-        event = record.event
-        key = (event.tenant_id, event.event_id)
-        digest = self.stored.get(key)
+    def _event(self, item: Arrived) -> None:
+        record = item.record
+        digest = self.stored.get(item.key)
         if digest is not None:
             self._repeat(record, digest)
             return
-        if self.maker.retention and event.time < record.received - self.maker.retention:
-            self._dead(offset, too_old(record))
+        if self.maker.retention and item.event.time < record.received - self.maker.retention:
+            self._dead(item.offset, too_old(record))
             return
-        self.stored[key] = record.digest
-        self._assess(offset, record, self.fresh[key])
+        self.stored[item.key] = record.digest
+        self._assess(item)
         self._tally(record).events += 1
 
     def _repeat(self, record: EventRecord, digest: bytes) -> None:
@@ -202,8 +212,8 @@ class _Work:
             self.batch.conflicts.append(Conflict(record))
             self._tally(record).conflicts += 1
 
-    def _assess(self, offset: int, record: EventRecord, fresh: Fresh) -> None:
-        event, origin, user = fresh
+    def _assess(self, item: Arrived) -> None:
+        offset, record, event, origin, key, user = item
         tenant = self.tenants[event.tenant_id]
         values = attributes.values_of(event)
         frequencies, known = None, NO_FREQUENCIES
@@ -211,37 +221,35 @@ class _Work:
             frequencies = self.partition.frequencies(event.tenant_id, self.store)
             known = frequencies.of(values)
         context = origin.context(event.time, tenant.policy.revision, known)
-        state = self.partition.users.get(user)
+        state = self.partition.user(user)
         profile = state.profile if state is not None else None
         assessment, change = self.maker.engine.step(profile, event, context, tenant.policy, values)
-        row = EventRow(
-            offset,
-            record,
-            event,
-            user[1],
-            context,
-            assessment,
-            change.late,
-            change.weight,
-            change.held,
-        )
-        self.batch.events.append(row)
-        self.done[event.tenant_id, event.event_id] = row
-        self._learn(user, event, assessment, change)
+        self.batch.events.append(event_row(offset, record, event, user[1], context, assessment, change))
+        self.batch.degraded += assessment.degraded
+        self._learn(user, state, event, assessment, change)
         if frequencies is not None:
             self._touch_attacked(origin, event.time)
             if not change.held:
                 frequencies.count(values)
         elif event.is_attack_failure:
-            origin.count(self.partition, event, tenant.salt)
+            self.surroundings.count(event, tenant.salt)
         if assessment.signals:
             for hit in anomalies.hits_of(event, assessment, tenant.policy):
                 self.hits.setdefault((hit.tenant_id, hit.id), []).append(hit)
+        if key in self.judged:
+            detectors = tuple(signal.detector for signal in assessment.signals)
+            self.logins[key] = StoredLogin(event, change.weight, detectors)
 
-    def _learn(self, user: TenantKey, event: LoginEvent, assessment: Assessment, change: Change) -> None:
+    def _learn(
+        self,
+        user: TenantKey,
+        state: UserState | None,
+        event: LoginEvent,
+        assessment: Assessment,
+        change: Change,
+    ) -> None:
         if change.op == "none":
             return
-        state = self.partition.users.get(user)
         if state is None:
             state = self.partition.users[user] = UserState(Profile())
         profiles.apply(state.profile, change)
@@ -267,10 +275,10 @@ class _Work:
             self._tally(control).duplicates += 1
             return
         self.controls.add(key)
-        login = self._login(control)
+        login = self.logins.get((control.tenant_id, control.event_id))
         policy = self.tenants[control.tenant_id].policy
         user = (control.tenant_id, control.user_key)
-        state = self.partition.users.get(user) or UserState(Profile())
+        state = self.partition.user(user) or UserState(Profile())
         assessment, change = self.maker.engine.judge(state.profile, control, login, policy)
         if change.op != "none":
             self.partition.users[user] = state
@@ -285,13 +293,6 @@ class _Work:
         )
         self.batch.controls.append(row)
         self._tally(control).controls += 1
-
-    def _login(self, control: ControlRecord) -> StoredLogin | None:
-        key = (control.tenant_id, control.event_id)
-        row = self.done.get(key)
-        if row is None:
-            return self.logins.get(key)
-        return StoredLogin(row.event, row.weight, tuple(s.detector for s in row.assessment.signals))
 
     # After: what follows from all of it ----------------------------------------------------------------------------
 
@@ -311,6 +312,44 @@ class _Work:
     def _publish(self, anomaly: Anomaly) -> None:
         self.batch.anomalies.append(anomaly)
         self.batch.outgoing.append(announcement(anomaly))
+
+
+def event_row(
+    offset: int,
+    record: EventRecord,
+    event: LoginEvent,
+    user_key: str,
+    context: Context,
+    assessment: Assessment,
+    change: Change,
+) -> EventRow:
+    """An event and what became of it, as they are stored; `record` is as it was read, `event` enriched."""
+    return EventRow(
+        event.tenant_id,
+        event.event_id,
+        event.time,
+        record.received,
+        event.source,
+        event.activity,
+        event.outcome,
+        event.reason_class,
+        user_key,
+        event.ip or None,
+        event.asn.number if event.asn is not None else None,
+        event.geo.country if event.geo is not None else None,
+        assessment.score,
+        assessment.level,
+        [signal.detector for signal in assessment.signals],
+        change.late,
+        change.weight,
+        change.held,
+        offset,
+        record.digest,
+        contexts.encode(context),
+        events.encode(event),
+        signals.encode(assessment).decode(),
+        record.raw,
+    )
 
 
 def merge(stored: Anomaly | None, hits: list[Anomaly]) -> Anomaly:

@@ -46,7 +46,8 @@ def check(record: Record) -> None:
     if isinstance(record, EventRecord):
         event = record.event
         sound = sound and MIN_TIME <= event.time <= _LATEST
-        prefix_of(event.ip)
+        if ":" in event.ip:
+            prefix_of(event.ip)
         if event.asn is not None and not 0 <= event.asn.number < 1 << 32:
             raise ValueError("no AS number")
     elif isinstance(record, ControlRecord):

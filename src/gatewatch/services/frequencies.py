@@ -10,7 +10,7 @@ from operator import add
 
 from gatewatch.core import profiles
 from gatewatch.core.context import Frequencies
-from gatewatch.core.sketches import CHUNK, CountMin
+from gatewatch.core.sketches import CHUNK, CountMin, counters_of
 
 #: The levels that are sketched and those that are exact: each with its index into `profiles.ATTRIBUTES`.
 SKETCHED = {"ip": profiles.IP, "ua": profiles.UA, "device": profiles.DEVICE}
@@ -45,7 +45,7 @@ class _Exact:
 
 
 class _Sketched:
-    """One level as count-min counters, likewise; the indexes of those that changed."""
+    """One level as count-min counters, likewise; which chunks of the own ones changed."""
 
     __slots__ = ("changed", "index", "own", "whole")
 
@@ -56,8 +56,12 @@ class _Sketched:
         self.changed: set[int] = set()
 
     def count(self, value: str) -> None:
-        self.changed.update(self.own.add(value))
-        self.whole.add(value)
+        a, b = counters_of(value)
+        for counters in (self.own.counters, self.whole.counters):
+            counters[a] += 1
+            counters[b] += 1
+        self.changed.add(a // CHUNK)
+        self.changed.add(b // CHUNK)
 
     def of(self, value: str) -> int:
         return self.whole.count(value) if value else 0
@@ -153,7 +157,7 @@ class TenantFrequencies:
             exact.changed.clear()
         chunks: dict[tuple[str, int], bytes] = {}
         for name, sketched in self._sketched.items():
-            for chunk in {i // CHUNK for i in sketched.changed}:
+            for chunk in sketched.changed:
                 own = sketched.own.counters[chunk * CHUNK : (chunk + 1) * CHUNK]
                 chunks[name, chunk] = own.tobytes()
             sketched.changed.clear()

@@ -25,21 +25,26 @@ _awake = msgspec.msgpack.Decoder(_Resting).decode
 
 
 class Partition:
-    """A claimed partition: where it stands and its caches. `users` are those of the batch in hand."""
+    """A claimed partition: where it stands and its caches. `users` are those of the batch in hand that were met."""
 
     def __init__(self, claim: Claim, store: PartitionStore) -> None:
         self.claim = claim
-        self.users: dict[TenantKey, UserState | None] = {}
+        self.users: dict[TenantKey, UserState] = {}
         self._resting: dict[TenantKey, bytes] = {}
         self.sources = SourceCache(store.sources_known(claim.part, MAX_KNOWN))
         self._frequencies: dict[str, TenantFrequencies] = {}
 
     def load_users(self, keys: Collection[TenantKey], store: PartitionStore) -> None:
-        """Have the state of these users at hand, and of no others; None stands for a user without a row."""
+        """Have the state of a batch's users at hand."""
         missing = [key for key in keys if key not in self._resting]
-        found = store.users(missing) if missing else {}
-        resting = self._resting
-        self.users = {key: _state(resting[key]) if key in resting else found.get(key) for key in keys}
+        self.users = store.users(missing) if missing else {}
+
+    def user(self, key: TenantKey) -> UserState | None:
+        """The state of one of them, as the batch has left it so far; None for a user without a row."""
+        state = self.users.get(key)
+        if state is None and (resting := self._resting.get(key)) is not None:
+            state = self.users[key] = _state(resting)
+        return state
 
     def rest(self, batch: Batch) -> None:
         """Put the users of a stored batch to rest."""

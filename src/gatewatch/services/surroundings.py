@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from gatewatch.core import sources
 from gatewatch.core.context import NO_FREQUENCIES, QUIET, Context, Frequencies, SourceNumbers
-from gatewatch.core.events import LoginEvent
+from gatewatch.core.events import LoginEvent, prefix_of
 from gatewatch.core.sources import (
     BUCKET,
     NOTHING,
@@ -66,6 +66,13 @@ class Seen:
         self._rest = NOTHING
         self._coarse = QUIET
 
+    def meet(self, bucket: int) -> None:
+        """An event of this bucket comes from here."""
+        if bucket < self.lo:
+            self.lo = bucket
+        if bucket > self.hi:
+            self.hi = bucket
+
     def numbers(self, time: int) -> SourceNumbers:
         """The source as of an event's time, exact to the minute."""
         own = self.own
@@ -98,23 +105,18 @@ class Seen:
 
 
 class Origin:
-    """Where events come from: each source by its kind, None where it is unknown, and all of them."""
+    """Where events come from: the sources that are judged, None where one is unknown."""
 
-    __slots__ = ("asn", "ip", "prefix", "seen", "tenant")
+    __slots__ = ("asn", "ip", "prefix", "tenant")
 
-    def __init__(self, seen: list[Seen]) -> None:
-        by_kind = {one.key[1]: one for one in seen}
-        self.seen = seen
-        self.ip, self.prefix = by_kind.get("ip"), by_kind.get("prefix")
-        self.asn, self.tenant = by_kind.get("asn"), by_kind["tenant"]
+    def __init__(self, ip: Seen | None, prefix: Seen | None, asn: Seen | None, tenant: Seen) -> None:
+        self.ip, self.prefix, self.asn, self.tenant = ip, prefix, asn, tenant
 
     def meet(self, bucket: int) -> None:
         """An event of this bucket comes from here."""
-        for seen in self.seen:
-            if bucket < seen.lo:
-                seen.lo = bucket
-            if bucket > seen.hi:
-                seen.hi = bucket
+        for seen in (self.ip, self.prefix, self.asn, self.tenant):
+            if seen is not None:
+                seen.meet(bucket)
 
     def context(self, time: int, policy: int, frequencies: Frequencies = NO_FREQUENCIES) -> Context:
         """The context of an event: what its user's owner cannot know alone."""
@@ -127,13 +129,6 @@ class Origin:
             frequencies,
         )
 
-    def count(self, own: Partition, event: LoginEvent, salt: bytes) -> None:
-        """Count an attack failure from here."""
-        for seen in self.seen:
-            if seen.own is None:
-                seen.own = own.sources.entry(seen.key)
-        own.sources.count([seen.own for seen in self.seen if seen.own is not None], event, salt)
-
 
 class Surroundings:
     """The sources of a batch's events."""
@@ -142,30 +137,46 @@ class Surroundings:
         self._own = own
         self._others = {p.claim.part: p.sources for p in owned if p is not own}
         self._seen: dict[SourceKey, Seen] = {}
-        self._origins: dict[tuple[object, ...], Origin] = {}
+        self._origins: dict[tuple[str, str, int], Origin] = {}
 
     def origin(self, event: LoginEvent) -> Origin:
-        """Where an event comes from; it is remembered that one did."""
-        asn, geo, ua = event.asn, event.geo, event.ua
-        same = (
-            event.tenant_id,
-            event.ip,
-            asn.number if asn is not None else 0,
-            geo.country if geo is not None else "",
-            ua.raw if ua is not None else "",
-        )
+        """Where an event comes from; it is remembered that one did. What is counted only is met by failures alone."""
+        number = event.asn.number if event.asn is not None else 0
+        same = (event.tenant_id, event.ip, number)
         found = self._origins.get(same)
         if found is None:
-            seen = [self._source((event.tenant_id, *subject)) for subject in sources.subjects_of(event)]
-            found = self._origins[same] = Origin(seen)
-        found.meet(event.time // BUCKET)
+            found = self._origins[same] = self._origin(*same)
+        bucket = event.time // BUCKET
+        found.meet(bucket)
+        if event.is_attack_failure:
+            for kind, value in sources.subjects_of(event):
+                if kind not in REVIEWED:
+                    self._source((event.tenant_id, kind, value)).meet(bucket)
         return found
+
+    def _origin(self, tenant: str, ip: str, asn: int) -> Origin:
+        return Origin(
+            self._source((tenant, "ip", ip)) if ip else None,
+            self._source((tenant, "prefix", prefix_of(ip))) if ip else None,
+            self._source((tenant, "asn", str(asn))) if asn else None,
+            self._source((tenant, "tenant", "")),
+        )
 
     def _source(self, key: SourceKey) -> Seen:
         found = self._seen.get(key)
         if found is None:
             found = self._seen[key] = Seen(key)
         return found
+
+    def count(self, event: LoginEvent, salt: bytes) -> None:
+        """Count an attack failure under each of its sources; each was met when the batch was looked through."""
+        cache, entries = self._own.sources, []
+        for kind, value in sources.subjects_of(event):
+            seen = self._seen[event.tenant_id, kind, value]
+            if seen.own is None:
+                seen.own = cache.entry(seen.key)
+            entries.append(seen.own)
+        cache.count(entries, event, salt)
 
     def ranges(self) -> dict[SourceKey, tuple[int, int]]:
         """The sources seen so far, and the buckets of each that their events look at."""

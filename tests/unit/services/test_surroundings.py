@@ -42,7 +42,7 @@ def test_failures_of_this_batch_are_seen_by_the_next_event() -> None:
     around.settle({})
     assert origin.context(START, 0).ip == QUIET
     for second in (1, 2):
-        origin.count(own, failure(START + second), SALT)
+        around.count(failure(START + second), SALT)
     seen = origin.context(START + 3, 0)
     assert (seen.ip.failures_10m, seen.ip.users_1h) == (2, 1)
     assert (seen.asn.failures_10m, seen.tenant.failures_1d) == (2, 2)
@@ -52,9 +52,9 @@ def test_what_another_partition_of_this_process_counted_is_seen() -> None:
     """The neighbour's uncommitted failures count; the stored view's share of it does not count again."""
     own, other = _partition(0), _partition(1)
     theirs = Surroundings(other, [own, other])
-    origin = theirs.origin(failure(START, "bob"))
+    theirs.origin(failure(START, "bob"))
     theirs.settle({})
-    origin.count(other, failure(START, "bob"), SALT)
+    theirs.count(failure(START, "bob"), SALT)
     around = Surroundings(own, [own, other])
     mine = around.origin(login(START))
     around.settle({KEY: SourceView({1: _share(5, FIRST)})})
@@ -86,10 +86,10 @@ def test_large_sources_are_added_up_for_whoever_looks_often() -> None:
     """However many buckets are looked at, the tenant's day is the sum of the other partitions' and the own."""
     own = _partition(0, 3)
     around = Surroundings(own, [own])
-    origin = around.origin(login(START))
+    origin = around.origin(failure(START))
     shares = {1: _share(2, *range(FIRST, FIRST + 20)), 2: _share(3, *range(FIRST, FIRST + 20))}
     around.settle({("acme", "tenant", ""): SourceView(shares)})
-    origin.count(own, failure(START), SALT)
+    around.count(failure(START), SALT)
     for n in range(20):
         assert origin.context(START + n * BUCKET, 0).tenant.failures_1d == 5 * (n + 1) + 1
     assert origin.context(START + 2 * DAY_BUCKETS * BUCKET, 0).tenant == QUIET

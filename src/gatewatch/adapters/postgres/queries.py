@@ -9,8 +9,8 @@ import msgspec
 from gatewatch.adapters.postgres.decisions import DECISION, stored_decision
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.adapters.postgres.tenancy import TenantRows
-from gatewatch.core import anomalies, context, policy, profiles, records, signals, sources
-from gatewatch.core.events import LoginEvent, prefix_of
+from gatewatch.core import anomalies, context, events, policy, profiles, records, signals, sources
+from gatewatch.core.events import prefix_of
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.records import ControlRecord
 from gatewatch.core.sources import Buckets
@@ -42,8 +42,6 @@ _SQL = load("queries.sql")
 
 #: Which rows of a list.
 Filter = EventFilter | AnomalyFilter | UserFilter | DeadLetterFilter
-
-_event = msgspec.msgpack.Decoder(LoginEvent).decode
 
 
 class PostgresQueries:
@@ -184,7 +182,7 @@ def _profile(row: tuple[Any, ...]) -> StoredProfile:
 def _stored(row: tuple[Any, ...]) -> StoredEvent:
     event, assessment, numbers, received, stored, late, weight, held, *place = row
     return StoredEvent(
-        _event(event),
+        events.decode(event),
         signals.decode(assessment),
         context.decode(numbers),
         received,

@@ -10,10 +10,10 @@ import msgspec
 from gatewatch.adapters.postgres import commits
 from gatewatch.adapters.postgres.connection import Row, Session
 from gatewatch.adapters.postgres.statements import load
-from gatewatch.core import anomalies, policy, profiles, sources
+from gatewatch.core import anomalies, events, policy, profiles, sources
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.engine import StoredLogin
-from gatewatch.core.events import LoginEvent, prefix_of
+from gatewatch.core.events import prefix_of
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.profiles import LATENESS
 from gatewatch.core.sources import Buckets, Share, Slice
@@ -37,10 +37,11 @@ from gatewatch.ports import (
 )
 
 _SQL = load("store.sql")
+#: From so many sources with findings on, a batch looks up its own instead of asking which these are.
+MAX_ATTACKED = 1_000
 #: The most bytes of log values that one read brings into memory.
 MAX_READ_BYTES = 64 << 20
 
-_login = msgspec.msgpack.Decoder(LoginEvent).decode
 _shares = msgspec.msgpack.Decoder(dict[int, dict[int, Slice]]).decode
 _findings = msgspec.msgpack.Decoder(tuple[OpenFinding, ...]).decode
 
@@ -171,14 +172,28 @@ class PostgresStore:
 
     def views(self, keys: Mapping[SourceKey, bool]) -> dict[SourceKey, SourceView]:
         """The views of sources that have one; where False, only of those with findings."""
-        return {
+        wanted = self._wanted(keys)
+        rows = self._session.rows(_SQL["views"], _sources(wanted)) if wanted else []
+        found = {
             (row[0], row[1], row[2]): SourceView(
                 {part: Share(slices) for part, slices in _shares(row[3]).items()},
                 _findings(row[4]),
                 frozenset(row[5]),
             )
-            for row in self._session.rows(_SQL["views"], _sources(keys) | {"always": list(keys.values())})
+            for row in rows
         }
+        return {key: view for key, view in found.items() if keys[key] or view.findings}
+
+    def _wanted(self, keys: Mapping[SourceKey, bool]) -> Collection[SourceKey]:
+        """Those of the sources whose views are wanted that may have one: as a rule few sources have findings."""
+        always = [key for key, wanted in keys.items() if wanted]
+        if len(always) == len(keys):
+            return always
+        where = {"tenants": sorted({key[0] for key in keys}), "limit": MAX_ATTACKED + 1}
+        attacked = self._session.rows(_SQL["attacked"], where)
+        if len(attacked) > MAX_ATTACKED:
+            return keys.keys()
+        return {*always, *(keys.keys() & {(row[0], row[1], row[2]) for row in attacked})}
 
     def anomalies(self, keys: Collection[TenantKey]) -> dict[TenantKey, Anomaly]:
         """The stored anomalies by (tenant, id)."""
@@ -187,7 +202,7 @@ class PostgresStore:
     def logins(self, keys: Mapping[TenantKey, int]) -> dict[TenantKey, StoredLogin]:
         """Stored logins by (tenant, event id) of the time named (0: any): an id may come again in a far month."""
         found = (
-            (key, StoredLogin(_login(row[0]), row[1], tuple(row[2])))
+            (key, StoredLogin(events.decode(row[0]), row[1], tuple(row[2])))
             for key, row in self._by_id("logins", keys)
         )
         return {key: login for key, login in found if keys[key] in (0, login.event.time)}

@@ -8,7 +8,7 @@ RETURNING out_seq
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_events (
     tenant_id text, event_id text, time bigint, received_at bigint, source text, activity text, outcome text, reason_class text,
     user_key text, ip text, asn bigint, country text, score int2, level text, detectors text[], late boolean, weight int2,
-    held boolean, generation integer, part integer, off bigint, digest bytea, context bytea, event bytea, assessment text, raw bytea
+    held boolean, off bigint, digest bytea, context bytea, event bytea, assessment text, raw bytea
 ) ON COMMIT DELETE ROWS
 
 -- name: copy_events
@@ -19,7 +19,7 @@ INSERT INTO login_events (tenant_id, event_id, time, received_at, source, activi
     country, score, level, detectors, late, weight, held, generation, part, off, digest, context, event, assessment, raw)
 SELECT tenant_id, event_id, 'epoch'::timestamptz + time * interval '1 microsecond',
     'epoch'::timestamptz + received_at * interval '1 microsecond', source, activity, outcome, reason_class, user_key, ip::inet, asn,
-    country, score, level, detectors, late, weight, held, generation, part, off, digest, context, event, assessment::json, raw
+    country, score, level, detectors, late, weight, held, %(generation)s, %(part)s, off, digest, context, event, assessment::json, raw
 FROM staged_events
 
 -- name: roll_activity

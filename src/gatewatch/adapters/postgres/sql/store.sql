@@ -57,9 +57,13 @@ WHERE s.bucket BETWEEN k.lo AND k.hi
 
 -- name: views
 SELECT v.tenant_id, v.kind, v.value, v.shares, v.findings, v.lost
-FROM unnest(%(tenants)b::text[], %(kinds)b::text[], %(values)b::text[], %(always)b::boolean[]) AS k (tenant_id, kind, value, always)
+FROM unnest(%(tenants)b::text[], %(kinds)b::text[], %(values)b::text[]) AS k (tenant_id, kind, value)
 JOIN source_view v USING (tenant_id, kind, value)
-WHERE v.attacked OR k.always
+
+-- name: attacked
+SELECT tenant_id, kind, value FROM source_view
+WHERE attacked AND tenant_id = ANY(%(tenants)b)
+LIMIT %(limit)s
 
 -- name: anomalies
 SELECT id, body::text FROM anomalies WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)b)
