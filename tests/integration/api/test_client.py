@@ -99,5 +99,6 @@ def test_the_guide_works_as_printed(api: Api, url: str, monkeypatch: pytest.Monk
     monkeypatch.setenv("GATEWATCH_KEY", api.key("decide"))
     told: dict[str, Any] = {}
     exec(compile(code, "protect-a-login.md", "exec"), told)
+    told["gatewatch"].close()
     assert told["decision"].action == "allow"
     assert len(events(api)) == 1
