@@ -308,7 +308,11 @@ def develop(module: str, args: Sequence[str]) -> NoReturn:
 def lint() -> int:
     """Run every check, also after one has failed, and report the budgets; the first failure is the result."""
     set_up("dev")
-    code = [name for name in ("src", "tests", "scripts", "benchmarks", "examples", "run.py") if (ROOT / name).exists()]
+    code = [
+        name
+        for name in ("src", "tests", "scripts", "benchmarks", "examples", "run.py")
+        if (ROOT / name).exists()
+    ]
     checks = {
         "ruff check": ["ruff", "check", "--quiet", *code],
         "ruff format": ["ruff", "format", "--check", "--quiet", *code],
