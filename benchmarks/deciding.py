@@ -1,5 +1,6 @@
 """`/v1/decisions` of one API process on one core: how long an answer takes, and what becomes of twice the capacity."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -138,5 +139,6 @@ def _serve(there: Connection, conninfo: str, settings: bytes) -> None:
     given = msgspec.json.decode(settings, type=Settings)
     with server.listening("127.0.0.1", 0) as listener:
         app = build(given, bootstrap.serving(given, conninfo), ["decide"])
+        gc.freeze()
         there.send(listener.getsockname()[1])
         server.serve(app, listener, Event())

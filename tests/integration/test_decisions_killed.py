@@ -1,11 +1,13 @@
-"""kill -9 while decisions are made: what was answered is stored once, and answered the same again."""
+"""Processes and databases that die while decisions are made: what was answered is stored once, and stays the same."""
 
 from __future__ import annotations
 
 import re
 import signal
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import count
 from pathlib import Path
 from threading import Event
@@ -14,10 +16,12 @@ import httpx
 import psycopg
 
 from gatewatch import bootstrap
+from gatewatch.adapters.postgres.server import EmbeddedPostgres
 from gatewatch.core import records
 from gatewatch.core.decisions import decision_id
 from gatewatch.core.records import EventRecord
 from tests.support.commands import Commands, Process, until
+from tests.support.servers import SMALL
 
 ASKING = 8
 #: Answers that a process may give before it is killed.
@@ -47,8 +51,8 @@ class Portal:
         """A client of a process."""
         return httpx.Client(base_url=url, headers=self._headers, timeout=30)
 
-    def ask_until_it_dies(self, url: str, enough: Event, most: int) -> None:
-        """Ask until the process does not answer any more."""
+    def ask_until_it_fails(self, url: str, enough: Event, most: int) -> None:
+        """Ask until there is no answer any more, or none that is a decision."""
         with self.client(url) as client:
             try:
                 while True:
@@ -56,7 +60,7 @@ class Portal:
                     self.answered[event_id] = self.ask(client, event_id)
                     if len(self.answered) >= most:
                         enough.set()
-            except httpx.TransportError:
+            except (httpx.TransportError, httpx.HTTPStatusError):
                 return
 
 
@@ -78,37 +82,74 @@ def quiet(conninfo: str) -> bool:
         return row == (0,)
 
 
-def test_what_was_answered_survives_a_kill(database: str, tmp_path: Path) -> None:
-    """Given three processes that are killed at full speed one after the other, then each decision that was answered is
-    one row and one record of the log, no other has one without the other, and the next process answers the same bytes.
-    """
-    bootstrap.prepare(database, 4)
-    doing = bootstrap.administration(database, "acme")
-    portal = Portal(doing.keys.create("test", ["decide"], "tests", None))
-    doing.close()
-    commands = Commands(tmp_path, DATABASE_URL=database)
-    for round in range(1, 4):
-        with commands.running("api", "--serve", "decide") as process, ThreadPoolExecutor(ASKING) as pool:
-            url, enough = url_of(process), Event()
-            asking = [
-                pool.submit(portal.ask_until_it_dies, url, enough, round * ENOUGH) for _ in range(ASKING)
-            ]
-            assert enough.wait(60)
-            process.ends(signal.SIGKILL)
-            for one in asking:
-                one.result(60)
-    until(lambda: quiet(database), "the last statement's end")
-    assert len(portal.answered) >= 3 * ENOUGH
-    kept, logged = stored(database)
-    assert {
-        decision_id("acme", event_id): answer for event_id, answer in portal.answered.items()
-    }.items() <= kept.items()
+def portal_of(conninfo: str) -> Portal:
+    """An application of a database that is set up for it."""
+    bootstrap.prepare(conninfo, 4)
+    doing = bootstrap.administration(conninfo, "acme")
+    try:
+        return Portal(doing.keys.create("test", ["decide"], "tests", None))
+    finally:
+        doing.close()
+
+
+def at_full_speed(portal: Portal, url: str, most: int, strike: Callable[[], object]) -> None:
+    """Ask from several threads, and strike once there are so many answers."""
+    enough = Event()
+    with ThreadPoolExecutor(ASKING) as pool:
+        asking = [pool.submit(portal.ask_until_it_fails, url, enough, most) for _ in range(ASKING)]
+        assert enough.wait(60)
+        strike()
+        for one in asking:
+            one.result(60)
+
+
+def check(conninfo: str, portal: Portal) -> None:
+    """Each decision that was answered is one row and one record of the log, and no other has one without the other."""
+    kept, logged = stored(conninfo)
+    answered = {decision_id("acme", event_id): answer for event_id, answer in portal.answered.items()}
+    assert answered.items() <= kept.items()
     assert set(logged.values()) == {1}
     assert {decision_id("acme", event_id) for event_id in logged} == kept.keys()
-    with commands.running("api", "--serve", "decide") as process, portal.client(url_of(process)) as client:
-        again = {event_id: portal.ask(client, event_id) for event_id in portal.answered}
-    assert again == portal.answered
-    assert stored(database) == (kept, logged)
+
+
+def check_again(conninfo: str, portal: Portal, url: str) -> None:
+    """Each is answered the same again, and nothing is added by that."""
+    before = stored(conninfo)
+    with portal.client(url) as client:
+        assert {event_id: portal.ask(client, event_id) for event_id in portal.answered} == portal.answered
+    assert stored(conninfo) == before
+
+
+def test_what_was_answered_survives_a_kill(database: str, tmp_path: Path) -> None:
+    """Given three processes that are killed at full speed one after the other, then what was answered is stored once,
+    and the next process answers the same bytes.
+    """
+    portal, commands = portal_of(database), Commands(tmp_path, DATABASE_URL=database)
+    for round in range(1, 4):
+        with commands.running("api", "--serve", "decide") as process:
+            url, kill = url_of(process), partial(process.ends, signal.SIGKILL)
+            at_full_speed(portal, url, round * ENOUGH, kill)
+    until(lambda: quiet(database), "the last statement's end")
+    assert len(portal.answered) >= 3 * ENOUGH
+    check(database, portal)
+    with commands.running("api", "--serve", "decide") as process:
+        check_again(database, portal, url_of(process))
+
+
+def test_what_was_answered_survives_a_crash_of_the_database(scratch: Path, tmp_path: Path) -> None:
+    """Given a database that crashes at full speed, then nothing more is answered, what was answered is there when it is
+    back, and the same process answers the same bytes by itself.
+    """
+    with EmbeddedPostgres(scratch / "pg", durable=False, settings=SMALL) as server:
+        conninfo = server.conninfo
+        portal = portal_of(conninfo)
+        with Commands(tmp_path, DATABASE_URL=conninfo).running("api", "--serve", "decide") as process:
+            url = url_of(process)
+            at_full_speed(portal, url, ENOUGH, server.crash)
+            server.start()
+            assert server.conninfo == conninfo
+            check(conninfo, portal)
+            check_again(conninfo, portal, url)
 
 
 def stored(conninfo: str) -> tuple[dict[str, bytes], Counter[str]]:
