@@ -1,6 +1,6 @@
 """What decisions need from the world, as Protocols and values. All raise `ports.Unavailable`."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
@@ -8,7 +8,6 @@ import msgspec
 from gatewatch.core.policy import Policy
 from gatewatch.core.profiles import Profile
 from gatewatch.core.records import EventRecord, Record
-from gatewatch.core.signals import Subject
 from gatewatch.ports import SourceView
 from gatewatch.read_ports import StoredDecision, Told
 
@@ -19,13 +18,13 @@ StatePart = Literal["profile", "source_views"]
 class Known(msgspec.Struct, frozen=True):
     """What is known of a login's user and sources, read at one moment.
 
-    `views` has the sources that have a view; `behind` is how far the detector of the user's partition is behind, in
-    seconds; `missing` names what could not be had.
+    `views` has those of the sources and of the tenant that have one, by kind; `behind` is how far the detector of the
+    user's partition is behind, in seconds; `missing` names what could not be had.
     """
 
     profile: Profile | None
     policy: Policy
-    views: Mapping[Subject, SourceView]
+    views: Mapping[str, SourceView]
     behind: float
     missing: tuple[StatePart, ...] = ()
 
@@ -43,8 +42,8 @@ class Kept(NamedTuple):
 class DecisionStore(Protocol):
     """Where decisions read and what keeps them, for all tenants. Safe for several threads."""
 
-    def known(self, tenant_id: str, user_key: str, subjects: Collection[Subject]) -> Known:
-        """What is known, in one round trip."""
+    def known(self, tenant_id: str, user_key: str, sources: Mapping[str, str]) -> Known:
+        """What is known of a user and of the sources of a login, by kind (ip, prefix, asn), in one round trip."""
         ...
 
     def frequencies(

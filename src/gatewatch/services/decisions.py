@@ -19,7 +19,7 @@ from gatewatch.ingest.decisions import Asked, Report, login_of
 from gatewatch.ports import Clock, Enrich, SourceView, Unavailable
 from gatewatch.read_ports import StoredDecision, Told
 from gatewatch.services.frequencies import TenantFrequencies
-from gatewatch.services.surroundings import REVIEWED, strongest
+from gatewatch.services.surroundings import strongest
 
 #: From so far behind on (s) a user's state is said to lag.
 LAG = 5.0
@@ -141,8 +141,7 @@ class Decisions:
 
     def _assess(self, record: EventRecord, id: str | None) -> Decision:
         event = decisions.as_login(self._enrich(record.event))
-        subjects = [subject for subject in sources.subjects_of(event) if subject[0] in REVIEWED]
-        known = self._store.known(event.tenant_id, event.user_key, subjects)
+        known = self._store.known(event.tenant_id, event.user_key, dict(sources.subjects_of(event)))
         values = attributes.values_of(event)
         counted = NO_FREQUENCIES
         if event.is_success:
@@ -184,7 +183,7 @@ class Decisions:
 
 def context_of(event: LoginEvent, known: Known, frequencies: Frequencies = NO_FREQUENCIES) -> Context:
     """The context that the detector would give the event, from the views of its sources."""
-    found = {kind: view for (kind, _), view in known.views.items()}
+    found = known.views
     return Context(
         known.policy.revision,
         _exact(found.get("ip"), event.time),

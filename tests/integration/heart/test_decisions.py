@@ -82,10 +82,10 @@ def test_a_decision_is_what_the_detector_finds(heart: Heart, store: PostgresDeci
     """
     verdicts, codes = set(), set()
     for event in eventful(seed):
-        subjects = [("ip", event.ip), ("tenant", "")]
+        sources = {"ip": event.ip}
         for partition in heart.owned.values():
             partition.merge_frequencies(heart.store)  # what a detector does every minute
-        before = context_of(event, store.known("acme", event.user_key, subjects))
+        before = context_of(event, store.known("acme", event.user_key, sources))
         given = decide(heart, store, event).decision
         heart.settle()
         found, context = assessed(heart, event)
@@ -129,14 +129,14 @@ def test_counts_of_values_are_those_of_all_partitions(heart: Heart, store: Postg
 
 def test_a_view_is_read_again_when_it_has_changed(heart: Heart, store: PostgresDecisions) -> None:
     """What is remembered of a source is what the database says is unchanged: a review later it is read anew."""
-    subjects = [("ip", AWAY_IP), ("asn", "64515"), ("tenant", "")]
+    sources = {"ip": AWAY_IP, "asn": "64515"}
     event = login(START + MINUTE, ip=AWAY_IP)
     seen = []
     for n in range(3):
         heart.take(failure(START + n, ip=AWAY_IP, asn=HOSTING, event_id=f"f{n}"))
-        first, again = (store.known("acme", "alice", subjects) for _ in range(2))
+        first, again = (store.known("acme", "alice", sources) for _ in range(2))
         assert context_of(event, first) == context_of(event, again)
-        assert all(first.views[subject] is again.views[subject] for subject in subjects)
+        assert all(first.views[kind] is again.views[kind] for kind in ("ip", "asn", "tenant"))
         seen.append(context_of(event, first).ip.failures_1h)
     assert seen == [1, 2, 3]
 
@@ -146,7 +146,7 @@ def test_nothing_is_decided_on_a_database_without_a_log(postgres_empty: str) -> 
     migrate(postgres_empty)
     pool = TenantPool(lambda: postgres_empty, 1)
     with pytest.raises(Unavailable):
-        PostgresDecisions(pool).known("acme", "alice", [("tenant", "")])
+        PostgresDecisions(pool).known("acme", "alice", {})
     pool.close()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +10,6 @@ import pytest
 from gatewatch.core.decisions import decision_id
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.records import EventRecord, Record, content_digest
-from gatewatch.core.signals import Subject
 from gatewatch.core.sources import BUCKET, Share, Slice
 from gatewatch.core.times import DAY, MINUTE
 from gatewatch.decision_ports import Kept, Known
@@ -47,9 +46,9 @@ class Memory:
         self.failing = False
         self.meddle: Callable[[], None] = lambda: None
 
-    def known(self, tenant_id: str, user_key: str, subjects: Collection[Subject]) -> Known:
+    def known(self, tenant_id: str, user_key: str, sources: Mapping[str, str]) -> Known:
         """The state as it was set."""
-        del tenant_id, user_key, subjects
+        del tenant_id, user_key, sources
         return self.state
 
     def frequencies(
@@ -219,7 +218,7 @@ def test_a_context_is_of_the_events_own_time() -> None:
     finding = OpenFinding("f", "password_spraying", 0, 0, START, START + MINUTE)
     view = SourceView({0: share, 3: share}, (finding,))
     event = login(START + MINUTE)
-    views: dict[Subject, SourceView] = {("ip", event.ip): view, ("tenant", ""): view}
+    views = {"ip": view, "tenant": view}
     found = context_of(event, Known(None, Policy(revision=2), views, 0.0))
     assert (found.policy, found.ip.failures_10m, found.ip.finding) == (2, 4, "password_spraying")
     assert (found.tenant.failures_10m, found.tenant.finding) == (8, "")

@@ -1,7 +1,7 @@
 """Decisions on PostgreSQL, where the log is part of the store (see `decision_ports.DecisionStore`)."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,7 +14,6 @@ from gatewatch.core.partitioning import partition_of
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.profiles import Profile
 from gatewatch.core.records import EventRecord, Record
-from gatewatch.core.signals import Subject
 from gatewatch.core.sources import Share, Slice
 from gatewatch.decision_ports import Kept, Known, StatePart
 from gatewatch.ports import LOGINS, OpenFinding, SourceKey, SourceView, StaleRoute, Unavailable
@@ -23,8 +22,8 @@ from gatewatch.read_ports import StoredDecision, Told
 _SQL = load("decisions.sql")
 #: Reads one decision, within a tenant's transaction.
 DECISION = _SQL["find"]
-#: How long a change of a source's failures may wait for its review before views are said to be missing.
-PATIENCE = timedelta(seconds=5)
+#: The sources that have views, in the order that the database answers in.
+KINDS = ("ip", "prefix", "asn", "tenant")
 #: The most views that are remembered. A tenant's own has up to 100 kB and changes with every review at most.
 MOST_VIEWS = 1_024
 #: The most tenants whose policy is remembered.
@@ -59,9 +58,10 @@ class PostgresDecisions:
         self._policies: dict[str, Policy] = {}
         self._views: dict[SourceKey, _View] = {}
 
-    def known(self, tenant_id: str, user_key: str, subjects: Collection[Subject]) -> Known:
+    def known(self, tenant_id: str, user_key: str, sources: Mapping[str, str]) -> Known:
         """What is known of a user and sources."""
-        remembered = [self._views.get((tenant_id, *subject)) for subject in subjects]
+        keys = [(tenant_id, kind, sources.get(kind, "")) for kind in KINDS]
+        ip, prefix, asn, tenant = remembered = [self._views.get(key) for key in keys]
         policy_known = self._policies.get(tenant_id, DEFAULT)
         route = self._route or self._read_route()
         ((packed, body, behind, written, shares, findings, waiting),) = self._rows(
@@ -71,17 +71,18 @@ class PostgresDecisions:
             topic=LOGINS,
             part=partition_of(f"{tenant_id}:{user_key}", route.partitions),
             revision=policy_known.revision,
-            kinds=[kind for kind, _ in subjects],
-            values=[value for _, value in subjects],
-            written=[known.written if known is not None else None for known in remembered],
-            patience=PATIENCE,
+            ip=sources.get("ip"),
+            prefix=sources.get("prefix"),
+            asn=sources.get("asn"),
+            ip_written=ip and ip.written,
+            prefix_written=prefix and prefix.written,
+            asn_written=asn and asn.written,
+            tenant_written=tenant and tenant.written,
         )
-        views: dict[Subject, SourceView] = {}
-        for subject, known, row in zip(
-            subjects, remembered, zip(written, shares, findings, strict=True), strict=True
-        ):
+        views: dict[str, SourceView] = {}
+        for key, known, *row in zip(keys, remembered, written, shares, findings, strict=True):
             if row[0] is not None:
-                views[subject] = self._view((tenant_id, *subject), known, row)
+                views[key[1]] = self._view(key, known, *row)
         profile, missing = _profile(packed)
         if waiting:
             missing = (*missing, "source_views")
@@ -94,9 +95,10 @@ class PostgresDecisions:
         found = self._policies[tenant_id] = policy.decode(body)
         return found
 
-    def _view(self, key: SourceKey, known: _View | None, row: tuple[Any, ...]) -> SourceView:
-        written, shares, findings = row
-        if shares is None and known is not None:
+    def _view(
+        self, key: SourceKey, known: _View | None, written: datetime, shares: bytes, findings: bytes
+    ) -> SourceView:
+        if known is not None and known.written == written:
             return known.view
         view = SourceView(
             {part: Share(slices) for part, slices in _shares(shares).items()}, _findings(findings)

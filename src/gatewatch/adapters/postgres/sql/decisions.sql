@@ -3,8 +3,8 @@
 
 -- name: known
 SELECT profile, policy, behind, written, shares, findings, waiting
-FROM decision_known(%(tenant)s, %(user)s, %(topic)s, %(part)s, %(revision)s, %(kinds)s::text[], %(values)s::text[],
-    %(written)s::timestamptz[], %(patience)s)
+FROM decision_known(%(tenant)s, %(user)s, %(topic)s, %(part)s, %(revision)s, interval '5 seconds', %(ip)s, %(prefix)s, %(asn)s,
+    %(ip_written)s, %(prefix_written)s, %(asn_written)s, %(tenant_written)s)
 
 -- name: keep
 SELECT claimed, digest, answer
