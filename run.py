@@ -3,11 +3,12 @@
 
   python3 run.py [-- ARGS]        set up, then `gatewatch demo ARGS`: simulated logins, explained anomalies
   python3 run.py demo ARGS        the same
-  python3 run.py test [ARGS]      set up for development, then every test (ARGS go to pytest)
-  python3 run.py lint             ruff, ruff format, mypy --strict, import contracts, the report of the budgets
+  python3 run.py test [ARGS]      set up for development, then every test (with ARGS, those of pytest)
+  python3 run.py lint             ruff, mypy --strict, import contracts, eslint, vue-tsc, prettier, budgets
   python3 run.py bench [ARGS]     the benchmarks
   python3 run.py faults [ARGS]    the fault test alone, e.g. --seed 7 --seconds 600
   python3 run.py setup [--dev]    set up and stop there
+  python3 run.py client           generate the web app's client anew from the API's OpenAPI document
   python3 run.py lock [ARGS]      resolve the lock files anew (ARGS go to uv, e.g. --upgrade)
   python3 run.py WORD ARGS        `gatewatch WORD ARGS`, e.g. `python3 run.py anomalies --json`
 
@@ -30,6 +31,8 @@ import sys
 import time
 from pathlib import Path
 
+from scripts import web_app
+
 TYPE_CHECKING = False  # typing itself takes a tenth of the time a ready run needs
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -47,7 +50,8 @@ PYTHON = str(ENV / "bin" / "python")
 OLDEST_PYTHON = (3, 11)
 NETWORK_TROUBLE = re.compile(
     r"failed to fetch|error sending request|dns error|name resolution|connection (refused|reset|error)"
-    r"|newconnectionerror|unreachable|timed? ?out|could not connect|no matching distribution|certificate",
+    r"|newconnectionerror|unreachable|timed? ?out|could not connect|no matching distribution|certificate"
+    r"|enotfound|eai_again|econnre",
     re.IGNORECASE,
 )
 
@@ -221,7 +225,8 @@ def fingerprint(kind: str) -> str:
 
 def ready(kind: str) -> bool:
     """Tell whether the environment is whole: the stamp is written last and taken away first."""
-    return STAMP.exists() and fingerprint(kind) in STAMP.read_text().splitlines() and Path(PYTHON).exists()
+    stamped = STAMP.exists() and fingerprint(kind) in STAMP.read_text().splitlines()
+    return stamped and Path(PYTHON).exists()
 
 
 @contextlib.contextmanager
@@ -238,16 +243,18 @@ def only_one() -> Iterator[None]:
 
 def set_up(kind: str) -> None:
     """Make the environment ready for use ("run") or for development as well ("dev")."""
-    if ready(kind):
+    if ready(kind) and web_app.ready(kind):
         return
     try:
         LOCAL.mkdir(exist_ok=True)
     except OSError as error:
         raise SetupError(f"cannot write beside run.py: {error}") from error
     with only_one():
+        LOG.write_text("")
         if not ready(kind):
-            LOG.write_text("")
             install(kind)
+        if not web_app.ready(kind):
+            web_app.set_up(kind, find_uv(), uv_environment(), step)
 
 
 def install(kind: str) -> None:
@@ -305,31 +312,19 @@ def develop(module: str, args: Sequence[str]) -> NoReturn:
     become([PYTHON, "-m", module, *args])
 
 
-def lint() -> int:
-    """Run every check, also after one has failed, and report the budgets; the first failure is the result."""
+def client() -> int:
+    """Generate the client anew."""
     set_up("dev")
-    code = [
-        name
-        for name in ("src", "tests", "scripts", "benchmarks", "examples", "run.py")
-        if (ROOT / name).exists()
-    ]
-    checks = {
-        "ruff check": ["ruff", "check", "--quiet", *code],
-        "ruff format": ["ruff", "format", "--check", "--quiet", *code],
-        "mypy --strict": ["mypy", *code],
-        "import contracts": ["lint-imports", "--no-logo"],
-        "budgets": ["python", "scripts/budgets.py"],
-    }
-    results = {title: tool(title, command) for title, command in checks.items()}
-    failed = [title for title, status in results.items() if status]
-    say(f"lint: {', '.join(failed)} failed" if failed else f"lint: all {len(results)} passed")
-    return next((status for status in results.values() if status), 0)
+    web_app.generate(PYTHON, step)
+    return 0
 
 
-def tool(title: str, command: Sequence[str]) -> int:
-    """Run one of the environment's tools in the checkout."""
-    say(title)
-    return subprocess.run([str(ENV / "bin" / command[0]), *command[1:]], cwd=ROOT, check=False).returncode
+def test(args: Sequence[str]) -> int:
+    """Run every test, or, with arguments, those of pytest that they name."""
+    set_up("dev")
+    web_app.provide_browser(step)
+    failed = 0 if args else web_app.script("test")
+    return subprocess.run([PYTHON, "-m", "pytest", *args], cwd=ROOT, check=False).returncode or failed
 
 
 def lock(args: Sequence[str]) -> int:
@@ -342,6 +337,8 @@ def lock(args: Sequence[str]) -> int:
     run, dev = (LOCKS[kind].name for kind in ("run", "dev"))
     step(f"resolving {run}", [*common, "-o", run], env)
     step(f"resolving {dev}", [*common, "--group", "dev", "-c", run, "-o", dev], env)
+    node = web_app.NODE_LOCK.name
+    step(f"resolving {node}", [*common[:-1], "--group", "node", "-o", node], env)
     return 0
 
 
@@ -354,11 +351,13 @@ def main(argv: Sequence[str]) -> int:
     if word == "setup":
         set_up("dev" if "--dev" in rest else "run")
         return 0
-    if word == "lint":
-        return lint()
+    if word == "test":
+        return test(rest)
+    if word == "client":
+        return client()
     if word == "lock":
         return lock(rest)
-    modules = {"test": "pytest", "bench": "benchmarks", "faults": "tests.faults"}
+    modules = {"lint": "scripts.lint", "bench": "benchmarks", "faults": "tests.faults"}
     if word in modules:
         develop(modules[word], rest)
     if word == "gatewatch":

@@ -137,9 +137,8 @@ class Tenant(msgspec.Struct, frozen=True):
 
 
 class EventRow(NamedTuple):
-    """An event with its assessment as it is stored: `event` and `context` as MessagePack, `assessment` as JSON.
-
-    It is flat, and holds no objects that only its making needed: a batch of these is a tenth as large in memory.
+    """An event as it is stored: `event` and `context` as MessagePack, `assessment` as JSON. It is flat, and keeps
+    nothing that only its making needed, so that a batch of these takes little memory.
     """
 
     tenant_id: str

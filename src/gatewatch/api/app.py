@@ -6,10 +6,12 @@ from typing import Literal, get_args
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute
+from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gatewatch import __version__
+from gatewatch.access_ports import Principal
 from gatewatch.api import (
     decisions,
     decisions_openapi,
@@ -20,6 +22,7 @@ from gatewatch.api import (
     queries,
     sessions,
     triage,
+    ui,
 )
 from gatewatch.api.appending import Appender
 from gatewatch.api.credentials import Credentials
@@ -49,7 +52,8 @@ SERVED: dict[Function, list[Sequence[BaseRoute]]] = {
         queries.router.routes,
         queries.anything.routes,
     ],
-    "ui": [sessions.router.routes, keys.router.routes],
+    # Last: whatever is nothing else may be a page.
+    "ui": [sessions.router.routes, keys.router.routes, ui.routes],
 }
 #: What plain routes say of themselves in the OpenAPI document, by "METHOD /path".
 WRITTEN: dict[str, Operation] = {**events_openapi.WRITTEN, **decisions_openapi.WRITTEN}
@@ -73,14 +77,8 @@ def build(
 
     Raises `gate.Unlisted` for a route that the table of routes does not have.
     """
-    found = [*health.router.routes]
-    for function in FUNCTIONS:
-        if function in serve:
-            found.extend(route for routes in SERVED[function] for route in routes if route not in found)
     credentials = Credentials(serving.keys, serving.sessions, settings)
-    behind = list(
-        guarded(found, ROUTES, authenticate or credentials, settings.send_seconds, events.sizes(settings))
-    )
+    behind = _behind(settings, serve, authenticate or credentials)
     deciding = _deciding(settings, serving) if "decide" in serve else None
     app = FastAPI(
         title="Gatewatch",
@@ -97,6 +95,7 @@ def build(
     app.state.ingest = Ingest(app.state.appender, serving.clock, settings)
     app.state.deciding = deciding
     app.state.document = document(behind, ROUTES, WRITTEN, settings.base_path)
+    app.state.web, app.state.base_path = ui.load(), settings.base_path
     return app
 
 
@@ -106,6 +105,25 @@ def _deciding(settings: Settings, serving: Serving) -> Deciding:
 
 def _shedding(deciding: Deciding | None) -> list[Middleware]:
     return [Middleware(Shedding, deciding.is_full)] if deciding is not None else []
+
+
+def describe() -> bytes:
+    """The OpenAPI document of all functions; it needs no database."""
+
+    async def nobody(connection: HTTPConnection) -> Principal | None:
+        del connection
+        return None
+
+    return document(_behind(Settings(), FUNCTIONS, nobody), ROUTES, WRITTEN, "")
+
+
+def _behind(settings: Settings, serve: Collection[Function], authenticate: Authenticate) -> list[Route]:
+    """What a process serves, each route behind the gate."""
+    found = [*health.router.routes]
+    for function in FUNCTIONS:
+        if function in serve:
+            found.extend(route for routes in SERVED[function] for route in routes if route not in found)
+    return list(guarded(found, ROUTES, authenticate, settings.send_seconds, events.sizes(settings)))
 
 
 def _middleware(settings: Settings) -> list[Middleware]:

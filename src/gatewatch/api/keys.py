@@ -54,13 +54,13 @@ class IssuedKey(BaseModel):
 
 
 @router.get("")
-def listed(caller: Caller, parts: Parts) -> Keys:
+def list_keys(caller: Caller, parts: Parts) -> Keys:
     """List the tenant's keys, revoked ones included."""
     return Keys(keys=[_view(key) for key in parts.issued(caller.tenant).list()])
 
 
 @router.post("", status_code=201)
-def create(body: NewKey, caller: Caller, parts: Parts) -> IssuedKey:
+def create_key(body: NewKey, caller: Caller, parts: Parts) -> IssuedKey:
     """Create a key. It is in the answer, and nowhere else."""
     life = timedelta(days=body.days) if body.days is not None else None
     scopes = sorted({*body.scopes})
@@ -69,7 +69,7 @@ def create(body: NewKey, caller: Caller, parts: Parts) -> IssuedKey:
 
 
 @router.delete("/{prefix}", status_code=204, responses=_MISSING)
-def revoke(prefix: str, caller: Caller, parts: Parts) -> None:
+def revoke_key(prefix: str, caller: Caller, parts: Parts) -> None:
     """Take a key out of force; every process notices within five seconds."""
     try:
         parts.issued(caller.tenant).revoke(prefix if prefix.isalnum() else "")

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from starlette.routing import Route
 
 from gatewatch import __version__
@@ -61,9 +62,13 @@ def document(
         method, _, path = name.partition(" ")
         if path in served:
             paths.setdefault(path, {})[method.lower()] = {**operation}
+    names = _names(routes)
     for path, operations in paths.items():
         for method, operation in operations.items():
-            _complete(operation, table[f"{method.upper()} {path}"])
+            name = f"{method.upper()} {path}"
+            if name in names:
+                operation["operationId"] = names[name]
+            _complete(operation, table[name])
     components = found.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas["Problem"] = _PROBLEM
@@ -71,6 +76,16 @@ def document(
     schemas.pop("ValidationError", None)
     components["securitySchemes"] = _SCHEMES
     return msgspec.json.encode(found)
+
+
+def _names(routes: Sequence[Route]) -> dict[str, str]:
+    """What generated clients call each operation: the name of its handler."""
+    return {
+        f"{method} {route.path}": route.name
+        for route in routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
 
 
 def _complete(operation: Operation, needs: Needs) -> None:

@@ -56,7 +56,7 @@ Seen = Annotated[Overview, Depends(overview)]
 
 
 @router.get("/events")
-def events(
+def list_events(
     listed: Listed,
     since: Since = None,
     until: Until = None,
@@ -97,7 +97,7 @@ def _network(ip: str, prefix: str) -> str | None:
 
 
 @anything.get("/events/{event_id}")
-def event(asked: Asked, event_id: Annotated[str, Path(max_length=512)]) -> models.EventDetail:
+def get_event(asked: Asked, event_id: Annotated[str, Path(max_length=512)]) -> models.EventDetail:
     """A login with its assessment and the context it was made in; an anomaly's id stands for its strongest login."""
     explained = found(asked.explain(event_id))
     fields = {name: getattr(explained, name) for name in models.EventDetail.model_fields}
@@ -113,7 +113,7 @@ def _named(numbers: msgspec.Struct) -> dict[str, Any]:
 
 
 @router.get("/anomalies")
-def anomalies(
+def list_anomalies(
     listed: Listed,
     since: Since = None,
     until: Until = None,
@@ -141,13 +141,13 @@ def anomalies(
 
 
 @router.get("/anomalies/{id}", responses=_MISSING)
-def anomaly(asked: Asked, id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> models.Anomaly:
+def get_anomaly(asked: Asked, id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> models.Anomaly:
     """An anomaly."""
     return models.Anomaly.model_validate(found(asked.anomaly(id)))
 
 
 @router.get("/users")
-def users(
+def list_users(
     listed: Listed,
     since: Since = None,
     until: Until = None,
@@ -161,13 +161,13 @@ def users(
 
 
 @anything.get("/users/{user}")
-def one_user(asked: Asked, user: Annotated[str, Path(max_length=512)]) -> models.User:
+def get_user(asked: Asked, user: Annotated[str, Path(max_length=512)]) -> models.User:
     """A user by name or id: timeline, baseline, profile, anomalies."""
     return models.User.model_validate(found(asked.user(user)))
 
 
 @anything.get("/entities/{kind}/{value}")
-def entity(
+def get_entity(
     asked: Asked,
     parts: Parts,
     kind: Literal["ip", "prefix", "asn", "country"],
@@ -194,7 +194,7 @@ def _canonical(kind: str, value: str) -> str:
 
 
 @router.get("/dead-letters")
-def dead_letters(
+def list_dead_letters(
     listed: Listed,
     since: Since = None,
     until: Until = None,
@@ -208,7 +208,7 @@ def dead_letters(
 
 
 @router.get("/overview/series")
-def series(
+def get_series(
     seen: Seen,
     since: Since = None,
     until: Until = None,
@@ -220,7 +220,7 @@ def series(
 
 
 @router.get("/overview/top/{kind}")
-def top(
+def get_top(
     seen: Seen,
     kind: TopKind,
     since: Since = None,

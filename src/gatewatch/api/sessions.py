@@ -81,7 +81,7 @@ async def log_in(
 
 
 @router.get("/session")
-async def current(session: Session) -> SessionView:
+async def current_session(session: Session) -> SessionView:
     """Whose session this is."""
     return _view(session)
 

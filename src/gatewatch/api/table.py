@@ -46,4 +46,6 @@ ROUTES: dict[str, Needs] = {
     # Applications whose logins wait, in decisions.py
     "POST /v1/decisions": "decide",
     "PATCH /v1/decisions/{id}": "decide",
+    # The web app, in ui.py: a shell and files, the same for everybody
+    "GET /{path:path}": "public",
 }

@@ -71,7 +71,7 @@ class Answers(BaseModel):
 
 
 @router.get("/{id}/history", responses=_MISSING)
-def history(asked: Asked, working: Working, id: AnomalyId) -> list[StatusView]:
+def status_history(asked: Asked, working: Working, id: AnomalyId) -> list[StatusView]:
     """What was said of an anomaly, the latest first; nothing for one that is new."""
     said = working.history(id)
     if not said:
@@ -80,13 +80,13 @@ def history(asked: Asked, working: Working, id: AnomalyId) -> list[StatusView]:
 
 
 @router.patch("/{id}", responses=_MISSING | _CONFLICT)
-def change(working: Working, id: AnomalyId, wanted: Change) -> StatusView:
+def change_status(working: Working, id: AnomalyId, wanted: Change) -> StatusView:
     """Change an anomaly's status, if it is at the revision expected. Undo is another change."""
     return StatusView.model_validate(working.change(id, wanted.status, wanted.revision))
 
 
 @router.post("/statuses")
-def change_all(working: Working, wanted: Changes) -> Answers:
+def change_statuses(working: Working, wanted: Changes) -> Answers:
     """Change many statuses, each for itself: what became of each is told, and the answer is 200 all the same."""
     changes = [StatusChange(one.id, one.status, one.revision) for one in wanted.changes]
     results = [

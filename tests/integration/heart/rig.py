@@ -17,7 +17,7 @@ from gatewatch.core.events import LoginEvent
 from gatewatch.core.records import EventRecord, Record, content_digest
 from gatewatch.core.times import SECOND
 from gatewatch.detectors import default_engine
-from gatewatch.ports import ANOMALIES, LOGINS, Batch, ReviewBatch
+from gatewatch.ports import ANOMALIES, LOGINS, Batch, Enrich, ReviewBatch
 from gatewatch.services.batches import BatchMaker
 from gatewatch.services.outbox import Relay
 from gatewatch.services.partition import Partition
@@ -47,7 +47,14 @@ def unchanged(event: LoginEvent) -> LoginEvent:
 class Heart:
     """One detector's worth of the system, and the relay. `clock` is what it takes for the present."""
 
-    def __init__(self, conninfo: str, partitions: int = 4, retention: int = 0, clock: int = START) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        partitions: int = 4,
+        retention: int = 0,
+        clock: int = START,
+        enrich: Enrich = unchanged,
+    ) -> None:
         self.conninfo = conninfo
         bootstrap.prepare(conninfo, partitions)
         self.clock = SetClock(clock)
@@ -57,7 +64,7 @@ class Heart:
         self.leases = Leases(self.session, LOGINS, 5.0)
         self.engine = default_engine()
         self.maker = BatchMaker(
-            self.store, self.engine, unchanged, bootstrap.read_foreign, self.clock, retention
+            self.store, self.engine, enrich, bootstrap.read_foreign, self.clock, retention
         )
         self.reviewer = Reviewer(self.store, self.engine, self.clock, 0)
         self.relay = Relay(PostgresOutbox(self.session), {LOGINS: self.log})

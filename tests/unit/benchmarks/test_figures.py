@@ -56,6 +56,8 @@ def test_a_percentile_is_a_value_that_was_seen(values: list[float], share: float
         ("full_pipeline.ratio", 0.50, "PASS (≥ 0.25), goal 0.5 reached"),
         ("import_memory.detector_mb", 601, "MISS (≤ 600)"),
         ("import_memory.detector_mb", 600, "PASS (≤ 600)"),
+        ("pure_step.all_us", 31, "goal ≤ 30 open"),
+        ("pure_step.all_us", 30, "goal ≤ 30 reached"),
         ("bare_pipe.rate", 1, ""),
     ],
 )

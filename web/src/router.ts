@@ -1,0 +1,59 @@
+import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
+import { useSession } from './composables/useSession'
+
+/** The pages inside the shell. `title` is what the tab says; pages about one thing set their own. */
+const pages: RouteRecordRaw[] = [
+  { path: '', redirect: '/events' },
+  {
+    path: 'events',
+    name: 'events',
+    component: () => import('./pages/events/EventsPage.vue'),
+    meta: { title: 'Events', ranged: true },
+  },
+  {
+    path: 'account',
+    name: 'account',
+    component: () => import('./pages/account/AccountPage.vue'),
+    meta: { title: 'Account and API keys' },
+  },
+  {
+    path: ':path(.*)*',
+    name: 'missing',
+    component: () => import('./pages/missing/MissingPage.vue'),
+    meta: { title: 'Not found' },
+  },
+]
+
+const login: RouteRecordRaw = {
+  path: '/login',
+  name: 'login',
+  component: () => import('./pages/login/LoginPage.vue'),
+  meta: { title: 'Log in', open: true },
+}
+const shell: RouteRecordRaw = { path: '/', component: () => import('./layout/AppShell.vue'), children: pages }
+
+declare module 'vue-router' {
+  interface RouteMeta {
+    title?: string
+    /** Whether it is there for everybody. */
+    open?: boolean
+    /** Whether the time range of the URL applies to it. */
+    ranged?: boolean
+  }
+}
+
+export const router = createRouter({
+  history: createWebHistory(new URL('.', document.baseURI).pathname),
+  routes: [login, shell],
+  scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? undefined : { top: 0 }),
+})
+
+router.beforeEach(async (to) => {
+  if (to.meta.open) return true
+  const { kind } = await useSession().load()
+  // Unknown: the server is away. The page says so, and goes on when it is back.
+  return kind === 'signed-out' ? { name: 'login', query: { return: to.fullPath } } : true
+})
+router.afterEach((to) => {
+  document.title = to.meta.title ? `${to.meta.title} · Gatewatch` : 'Gatewatch'
+})
