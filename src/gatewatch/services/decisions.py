@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from threading import RLock
 
 import msgspec
 
@@ -67,7 +67,7 @@ class RecentFrequencies:
         self, store: DecisionStore, clock: Callable[[], float], age: float = FREQUENCIES_AGE
     ) -> None:
         self._store, self._clock, self._age = store, clock, age
-        self._lock = Lock()
+        self._lock = RLock()
         self._found: dict[str, tuple[float, TenantFrequencies]] = {}
         self._renewing = ThreadPoolExecutor(1, "frequencies")
 
@@ -79,7 +79,8 @@ class RecentFrequencies:
                 found = self._found.get(tenant_id) or self._load(tenant_id)
         elif self._clock() >= found[0]:
             # Whoever sees it first has it done; until then the old ones serve.
-            self._found[tenant_id] = (self._clock() + FREQUENCIES_RETRY, found[1])
+            with self._lock:
+                self._found[tenant_id] = (self._clock() + FREQUENCIES_RETRY, found[1])
             self._renewing.submit(self._renew, tenant_id)
         return found[1]
 
@@ -93,10 +94,11 @@ class RecentFrequencies:
         counts, chunks = self._store.frequencies(tenant_id)
         read = TenantFrequencies()
         read.merge(-1, counts, chunks)  # no partition is ours: all of them are added up
-        self._found.pop(tenant_id, None)
-        while len(self._found) >= MOST_TENANTS:
-            self._found.pop(next(iter(self._found)), None)
-        found = self._found[tenant_id] = (self._clock() + self._age, read)
+        with self._lock:
+            self._found.pop(tenant_id, None)
+            while len(self._found) >= MOST_TENANTS:
+                del self._found[next(iter(self._found))]
+            found = self._found[tenant_id] = (self._clock() + self._age, read)
         return found
 
     def close(self) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from threading import Lock
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -29,6 +30,9 @@ MOST_VIEWS = 1_024
 #: The most tenants whose policy is remembered.
 MOST_POLICIES = 10_000
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 _shares = msgspec.msgpack.Decoder(dict[int, dict[int, Slice]]).decode
 _findings = msgspec.msgpack.Decoder(tuple[OpenFinding, ...]).decode
 
@@ -48,12 +52,12 @@ class _View(NamedTuple):
 
 
 class PostgresDecisions:
-    """Each method is one statement, hence one round trip. What is remembered here is only what the database has said
-    to be unchanged.
+    """What a login waits for is one statement each, hence one round trip. What is remembered here is only what the
+    database has said to be unchanged.
     """
 
     def __init__(self, pool: TenantPool) -> None:
-        self._pool = pool
+        self._pool, self._lock = pool, Lock()
         self._route: _Route | None = None
         self._policies: dict[str, Policy] = {}
         self._views: dict[SourceKey, _View] = {}
@@ -90,33 +94,38 @@ class PostgresDecisions:
         return Known(profile, in_force, views, behind, missing)
 
     def _policy(self, tenant_id: str, body: str) -> Policy:
-        while len(self._policies) >= MOST_POLICIES:
-            self._policies.pop(next(iter(self._policies)), None)
-        found = self._policies[tenant_id] = policy.decode(body)
+        found = policy.decode(body)
+        with self._lock:
+            _remember(self._policies, tenant_id, found, MOST_POLICIES)
         return found
 
     def _view(
         self, key: SourceKey, known: _View | None, written: datetime, shares: bytes, findings: bytes
     ) -> SourceView:
         if known is not None and known.written == written:
+            self._used(key, known)
             return known.view
         view = SourceView(
             {part: Share(slices) for part, slices in _shares(shares).items()}, _findings(findings)
         )
         for share in view.shares.values():
             share.numbers_at_end(0)  # its sums are made once, here, before other threads see it
-        while len(self._views) >= MOST_VIEWS:
-            self._views.pop(next(iter(self._views)), None)
-        self._views[key] = _View(written, view)
+        self._used(key, _View(written, view))
         return view
+
+    def _used(self, key: SourceKey, view: _View) -> None:
+        with self._lock:
+            _remember(self._views, key, view, MOST_VIEWS)
 
     def frequencies(
         self, tenant_id: str
     ) -> tuple[Iterable[tuple[int, str, str, int]], Iterable[tuple[int, str, int, bytes]]]:
         """All counts of a tenant's values."""
-        rows = self._pool.of(tenant_id)
-        counts = [(r[0], r[1], r[2], r[3]) for r in rows.rows(_SQL["value_counts"])]
-        return counts, [(r[0], r[1], r[2], r[3]) for r in rows.rows(_SQL["value_sketches"])]
+        rows = self._rows("counts", tenant=tenant_id)
+        counts = [(part, name, value, n) for part, name, value, n, chunk, _ in rows if chunk is None]
+        return counts, [
+            (part, name, chunk, data) for part, name, _, _, chunk, data in rows if chunk is not None
+        ]
 
     def keep(self, id: str, record: EventRecord, answer: bytes) -> Kept:
         """Claim and append, in one statement."""
@@ -167,6 +176,14 @@ class PostgresDecisions:
     def _rows(self, name: str, **parameters: Any) -> list[Row]:
         with self._pool.lent() as session:
             return session.rows(_SQL[name], parameters)
+
+
+def _remember(remembered: dict[K, V], key: K, value: V, most: int) -> None:
+    """Remember what was used last; what was used longest ago makes room."""
+    remembered.pop(key, None)
+    while len(remembered) >= most:
+        del remembered[next(iter(remembered))]
+    remembered[key] = value
 
 
 def stored_decision(row: Row) -> StoredDecision:

@@ -1,4 +1,4 @@
--- Inline decisions: what was answered, and the two functions that make one of two round trips.
+-- Inline decisions: what was answered, and the functions that make one of two round trips.
 -- The search path of functions that run as their owner ends with pg_temp, so that nobody's temporary table stands in for ours.
 SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
 
@@ -75,6 +75,17 @@ BEGIN
     RETURN NEXT;
 END $$;
 
+-- How often a tenant's logins had each value: counts by value, and the counters of sketches (those have a chunk).
+CREATE FUNCTION decision_counts(p_tenant text)
+RETURNS TABLE (part integer, attribute text, value text, n bigint, chunk integer, counters bytea)
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM set_config('gatewatch.tenant', p_tenant, true);
+    RETURN QUERY SELECT c.part, c.attribute, c.value, c.n, NULL::integer, NULL::bytea FROM value_counts c WHERE c.tenant_id = p_tenant
+        UNION ALL SELECT s.part, s.attribute, '', 0, s.chunk, s.counters FROM value_sketches s WHERE s.tenant_id = p_tenant;
+END $$;
+
 -- Claims a decision's id and appends its event in one: both are durable, or neither. Whoever comes second waits for the
 -- first and is given what stands.
 CREATE FUNCTION decision_keep(p_tenant text, p_id text, p_digest bytea, p_record bytea, p_answer bytea, p_topic text,
@@ -114,5 +125,5 @@ BEGIN
     RETURN true;
 END $$;
 
-REVOKE ALL ON FUNCTION log_behind, decision_known, decision_keep, decision_tell FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION log_behind, decision_known, decision_keep, decision_tell TO gatewatch_app;
+REVOKE ALL ON FUNCTION log_behind, decision_known, decision_counts, decision_keep, decision_tell FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION log_behind, decision_known, decision_counts, decision_keep, decision_tell TO gatewatch_app;

@@ -1,5 +1,5 @@
--- Decisions, as the app reads and keeps them for one tenant. Each is one statement: it names its tenant itself, so that no
--- round trip is spent on a transaction around it.
+-- Decisions, as the app reads and keeps them for one tenant. What a login waits for is one statement each: it names its
+-- tenant itself, so that no round trip is spent on a transaction around it.
 
 -- name: known
 SELECT profile, policy, behind, written, shares, findings, waiting
@@ -18,11 +18,8 @@ SELECT decision_tell(%(tenant)s, %(id)s, %(login_was)s, %(challenge_was)s, %(log
 SELECT id, record, answer, decided_at, login, challenge FROM decisions
 WHERE tenant_id = current_setting('gatewatch.tenant') AND id = %(id)s
 
--- name: value_counts
-SELECT part, attribute, value, n FROM value_counts WHERE tenant_id = current_setting('gatewatch.tenant')
-
--- name: value_sketches
-SELECT part, attribute, chunk, counters FROM value_sketches WHERE tenant_id = current_setting('gatewatch.tenant')
+-- name: counts
+SELECT part, attribute, value, n, chunk, counters FROM decision_counts(%(tenant)s)
 
 -- name: topic
 SELECT partitions, generation FROM topics WHERE topic = %(topic)s
