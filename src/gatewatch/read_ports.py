@@ -17,10 +17,15 @@ from gatewatch.core.profiles import Profile
 from gatewatch.core.records import ControlRecord, EventRecord
 from gatewatch.core.signals import Assessment
 from gatewatch.core.sources import Buckets
+from gatewatch.ports import Unavailable
 
 
 class NotPrepared(Exception):
     """The database has no tables of Gatewatch's yet (`gatewatch migrate` makes them)."""
+
+
+class TooCostly(Unavailable):
+    """A question took longer to answer than one may."""
 
 
 class Landed(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from gatewatch.core.times import DAY, HOUR, MINUTE, isoformat
@@ -303,3 +304,16 @@ def test_a_day_is_what_it_says(client: httpx.Client) -> None:
     """A range without a beginning begins a day before its end."""
     page = get(client, "/events", until=RANGE["until"])
     assert page["since"] == isoformat(START + 39 * DAY)
+
+
+def test_a_question_that_takes_too_long_is_given_up(world: tuple[Api, str]) -> None:
+    """It is answered as a problem of the question, and asked again later it is answered."""
+    api, _ = world
+    headers = bearer(api.key("read"))
+    with api.process(query_seconds="0.5") as url, psycopg.connect(api.conninfo) as busy:
+        busy.execute("LOCK TABLE login_events IN ACCESS EXCLUSIVE MODE")
+        found = problem(httpx.get(f"{url}/v1/events", headers=headers, timeout=30))
+        assert (found["status"], found["code"]) == (503, "too_costly")
+        assert "shorter time" in found["detail"]
+        busy.rollback()
+        assert httpx.get(f"{url}/v1/events", headers=headers).status_code == 200
