@@ -45,6 +45,9 @@ from gatewatch.services.outbox import Relay
 from gatewatch.services.reviews import Reviewer
 from gatewatch.settings import Settings, SettingsError
 
+#: How long PostgreSQL may take over a statement that a login waits for, in seconds: by then nobody waits any more.
+DECISION_SECONDS = 5.0
+
 
 class SystemClock:
     """The machine's clock, in µs."""
@@ -228,7 +231,7 @@ def serving(settings: Settings, conninfo: str) -> Serving:
                 raise NotPrepared
 
     access = PostgresAccess(pool)
-    deciding = TenantPool(lambda: conninfo, settings.decide_connections + 1)
+    deciding = TenantPool(lambda: conninfo, settings.decide_connections + 1, DECISION_SECONDS)
     log = PostgresLog(conninfo, role="gatewatch_app")
 
     def close() -> None:

@@ -23,7 +23,7 @@ from gatewatch.api.problems import Problem, retry
 from gatewatch.ingest.contract import Arrival, Refused
 from gatewatch.ingest.decisions import read_decision, read_report
 from gatewatch.ports import BadData, Clock
-from gatewatch.read_ports import StoredDecision
+from gatewatch.read_ports import StoredDecision, TooCostly
 from gatewatch.services.decisions import (
     Decided,
     DecisionConflict,
@@ -153,6 +153,8 @@ async def _decide(request: Request) -> Response:
         raise Problem("invalid", "The database refuses a value of this request.") from None
     except DecisionConflict:
         raise Problem("conflict", "This event_id was decided on with another body.") from None
+    except TooCostly:
+        raise retry("overloaded") from None
 
 
 async def _report(request: Request) -> Response:
@@ -167,6 +169,8 @@ async def _report(request: Request) -> Response:
     except ReportConflict as error:
         told = {"login": error.told.login or None, "challenge": error.told.challenge or None}
         raise Problem("conflict", "Something else was reported before.", current=told) from None
+    except TooCostly:
+        raise retry("overloaded") from None
 
 
 def _refused(refusal: Refused) -> Problem:

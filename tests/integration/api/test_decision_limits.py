@@ -175,6 +175,20 @@ def test_too_many_are_sent_away(api: Api) -> None:
     assert kept(api) == len(events(api)) == 2 + WAITING
 
 
+def test_a_database_that_hangs_is_not_waited_for(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a statement takes longer than anybody waits it is given up: 503, and nothing is kept."""
+    monkeypatch.setattr(bootstrap, "DECISION_SECONDS", 0.3)
+    key = bearer(api.key("decide"))
+    with api.process() as url, psycopg.connect(api.conninfo) as blocker:
+        blocker.execute("LOCK TABLE decisions IN ACCESS EXCLUSIVE MODE")
+        answer = httpx.post(f"{url}/v1/decisions", json=question(), headers=key, timeout=60)
+        assert problem(answer)["code"] == "overloaded"
+        assert int(answer.headers["retry-after"]) > 0
+        blocker.rollback()
+        assert (kept(api), logged(api)) == (0, [])
+        assert httpx.post(f"{url}/v1/decisions", json=question(), headers=key).status_code == 200
+
+
 def test_what_is_said_of_decisions_is_true(api: Api, url: str) -> None:
     """The document has both routes, with answers of the shape that it says."""
     document = httpx.get(f"{url}/openapi.json", headers=bearer(api.key("read"))).json()
