@@ -41,10 +41,12 @@ _context = multiprocessing.get_context("spawn")
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """One measurement: latencies in ms, CPU time of the process per decision in µs, decisions per second at full speed,
-    and at twice that the share of it that was still answered and how long those answers took.
+    """One measurement: at the rate, the share that was answered, latencies in ms and CPU time per request in µs;
+    decisions per second at full speed; at twice that the share of it that was still answered, and how long those
+    answers took.
     """
 
+    answered: float
     p50: float
     p99: float
     cpu_us: float
@@ -59,15 +61,14 @@ def measure(conninfo: str, settings: Settings, seconds: float) -> Measured:
         target = Target("127.0.0.1", port, "/v1/decisions", _key(conninfo), _questions())
         _answered(load.at_full_speed(target, CALLERS, WARM / RATE))
         before = _cpu_seconds(pid)
-        steady = _answered(load.at_rate(target, RATE, seconds))
-        cpu = (_cpu_seconds(pid) - before) / len(steady)
+        asked = load.at_rate(target, RATE, seconds)
+        cpu = (_cpu_seconds(pid) - before) / len(asked)
         capacity = len(_answered(load.at_full_speed(target, CALLERS, seconds))) / seconds
         flooded = load.at_rate(target, 2 * capacity, seconds)
     _check(conninfo)
-    through = [answer.seconds for answer in flooded if answer.status == 200]
-    if strange := {answer.status for answer in flooded} - {200, 429, 503}:
-        raise BenchmarkError(f"under overload the answers were {sorted(strange)}")
+    steady, through = _let_through(asked), _let_through(flooded)
     return Measured(
+        answered=len(steady) / len(asked),
         p50=percentile(steady, 0.5) * 1e3,
         p99=percentile(steady, 0.99) * 1e3,
         cpu_us=cpu * 1e6,
@@ -82,6 +83,13 @@ def _answered(answers: Sequence[Answer]) -> list[float]:
     if wrong := [answer.status for answer in answers if answer.status != 200]:
         raise BenchmarkError(f"of {len(answers)} requests {len(wrong)} were not answered: {wrong[0]}")
     return [answer.seconds for answer in answers]
+
+
+def _let_through(answers: Sequence[Answer]) -> list[float]:
+    """The seconds of those that were decided on; the others must have been told to come again."""
+    if strange := {answer.status for answer in answers} - {200, 429, 503}:
+        raise BenchmarkError(f"some answers were {sorted(strange)}")
+    return [answer.seconds for answer in answers if answer.status == 200]
 
 
 def _questions() -> Iterator[bytes]:

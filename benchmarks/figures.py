@@ -67,6 +67,7 @@ GOALS = {
     "full_pipeline.ratio": Goal(goal=0.50, gate=0.25),
     "pure_step.rules_us": Goal(goal=20, more_is_better=False),
     "pure_step.all_us": Goal(goal=30, more_is_better=False),
+    "decisions.answered": Goal(goal=1.0, gate=1.0),
     "decisions.p99_ms": Goal(goal=5, gate=10, more_is_better=False),
     "decisions.overload_share": Goal(goal=0.9, gate=0.5),
     "import_memory.importer_mb": Goal(goal=600, gate=600, more_is_better=False),

@@ -174,6 +174,7 @@ def decisions(bench: Bench) -> list[Figure]:
         for _ in range(bench.repeats)
     ]
     return [
+        figure("decisions.answered", [m.answered for m in found], "times", "ratio"),
         figure("decisions.p50_ms", [m.p50 for m in found], "ms", "time"),
         figure("decisions.p99_ms", [m.p99 for m in found], "ms", "time"),
         figure("decisions.cpu_us", [m.cpu_us for m in found], "µs", "time"),
