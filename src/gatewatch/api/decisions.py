@@ -80,7 +80,7 @@ class Deciding:
         return Response(msgspec.json.encode(_outcome(found)), media_type="application/json")
 
     async def _run(self, work: Callable[[*Given], Result], *given: *Given) -> Result:
-        # Not `Threads`: a hop into our own threads costs a third of one into anyio's, and this is done for every login.
+        # Not `Threads`: a hop into threads of our own costs less than one into anyio's, and each login makes one.
         if self.is_full():
             raise retry("overloaded")
         self._asking += 1

@@ -48,7 +48,7 @@ END $$;
 -- All that a decision is made of, in one statement: the caller speaks for a tenant as with any other statement. The policy
 -- and the views that the caller has already, by revision and by when they were written, are not sent again. A source waits
 -- where a change of its failures had no review for `p_patience`. What is unknown of the sources is NULL; views come in the
--- order address, prefix, network, tenant. (No arrays go in: to make three of them took longer than all the rest.)
+-- order address, prefix, network, tenant. (No arrays go in: to make three of them took half of the caller's time.)
 CREATE FUNCTION decision_known(p_tenant text, p_user text, p_topic text, p_part integer, p_revision integer, p_patience interval,
     p_ip text, p_prefix text, p_asn text,
     p_ip_written timestamptz, p_prefix_written timestamptz, p_asn_written timestamptz, p_tenant_written timestamptz)
