@@ -6,7 +6,7 @@ from statistics import median
 import msgspec
 import psycopg
 
-from benchmarks import http, memory, pipes, pure, steps, worlds
+from benchmarks import deciding, http, memory, pipes, pure, steps, worlds
 from benchmarks.figures import Figure, figure, percentile
 from benchmarks.progress import Progress
 from benchmarks.scratch import Scratch
@@ -218,6 +218,25 @@ def stream(bench: Bench) -> list[Figure]:
     return _latencies("stream", runs)
 
 
+def decisions(bench: Bench) -> list[Figure]:
+    """`/v1/decisions` of one process on one core at 200 requests/s, at full speed, and at twice that."""
+    if not bench.processed:
+        bench.full("throughput")
+    found = [
+        deciding.measure(bench.processed, bench.settings, 5.0 if bench.quick else 15.0)
+        for _ in range(bench.repeats)
+    ]
+    return [
+        figure("decisions.answered", [m.answered for m in found], "times", "ratio"),
+        figure("decisions.p50_ms", [m.p50 for m in found], "ms", "time"),
+        figure("decisions.p99_ms", [m.p99 for m in found], "ms", "time"),
+        figure("decisions.cpu_us", [m.cpu_us for m in found], "µs", "time"),
+        figure("decisions.capacity", [m.capacity for m in found], "decisions/s", "rate"),
+        figure("decisions.overload_share", [m.kept_share for m in found], "times", "ratio"),
+        figure("decisions.overload_p99_ms", [m.overload_p99 for m in found], "ms", "time"),
+    ]
+
+
 #: In the order they run and are shown.
 SCENARIOS: dict[str, Callable[[Bench], list[Figure]]] = {
     "pure_step": pure_step,
@@ -230,6 +249,7 @@ SCENARIOS: dict[str, Callable[[Bench], list[Figure]]] = {
     "ingest_many": ingest_many,
     "stream": stream,
     "sizes": sizes,
+    "decisions": decisions,
     "import_memory": import_memory,
 }
 

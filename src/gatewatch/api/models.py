@@ -109,6 +109,34 @@ class Later(Model):
     processed_at: Moment
 
 
+class GivenReason(Model):
+    """A reason as it was answered."""
+
+    code: Annotated[str, Field(examples=["impossible_travel"])]
+    kind: Annotated[str, Field(examples=["rule"])]
+    contribution: Annotated[int, Field(examples=[41])]
+    text: str
+    evidence: dict[str, Any]
+    attack: Attack
+
+
+class GivenDecision(Model):
+    """What was answered while the login waited, and what was reported of it afterwards ("" for nothing)."""
+
+    decision_id: Annotated[str, Field(examples=["dec_5f0c3e0d8f6a4b1e9c7d2a3b4c5d6e7f"])]
+    decided_at: Moment
+    action: Annotated[str, Field(examples=["allow"])]
+    would_action: Annotated[str, Field(examples=["challenge"])]
+    mode: Literal["monitor", "enforce"]
+    policy: int
+    score: Score
+    level: Annotated[str, Field(examples=["high"])]
+    reasons: list[GivenReason]
+    degraded: list[str]
+    login: Annotated[str, Field(examples=["success"])]
+    challenge: Annotated[str, Field(examples=["passed"])]
+
+
 class EventDetail(Model):
     """A login, why it got its score (the points of the reasons add up to it), and all that was known around it."""
 
@@ -126,6 +154,7 @@ class EventDetail(Model):
     later: list[Later]
     anomalies: list[Anomaly]
     original: dict[str, Any]
+    decision: GivenDecision | None
 
 
 class UserItem(Model):

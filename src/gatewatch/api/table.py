@@ -49,6 +49,9 @@ ROUTES: dict[str, Needs] = {
     # Programs, in events.py
     "POST /v1/events": "ingest",
     "POST /v1/ingest/{connector}": "ingest",
+    # Applications whose logins wait, in decisions.py
+    "POST /v1/decisions": "decide",
+    "PATCH /v1/decisions/{id}": "decide",
     # The web app, in ui.py: a shell and files, the same for everybody
     "GET /{path:path}": "public",
 }

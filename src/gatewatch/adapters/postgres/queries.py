@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from gatewatch.adapters.postgres.decisions import DECISION, stored_decision
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.adapters.postgres.tenancy import TenantRows
 from gatewatch.core import anomalies, context, events, policy, profiles, records, signals, sources
@@ -29,6 +30,7 @@ from gatewatch.read_ports import (
     StoredAnomaly,
     StoredControl,
     StoredDeadLetter,
+    StoredDecision,
     StoredEvent,
     StoredProfile,
     Top,
@@ -80,6 +82,11 @@ class PostgresQueries:
             for row in self._rows("controls", user=user_key)
             if isinstance(found := records.decode(row[0]), ControlRecord)
         ]
+
+    def decision(self, id: str) -> StoredDecision | None:
+        """A decision that was answered."""
+        rows = self._session.rows(DECISION, {"id": id})
+        return stored_decision(rows[0]) if rows else None
 
     def buckets(self, kind: str, value: str) -> Buckets:
         """A source's failures."""
