@@ -12,8 +12,6 @@ interface Activity {
   over: number
 }
 
-type Numbers = 'events' | 'successes' | 'failures' | 'signalled' | 'anomalies'
-
 /** What happened in the range, against the same length of time before. It is empty where no login came. */
 export function useActivity() {
   const { key, bounds } = useTimeRange()
@@ -31,9 +29,7 @@ export function useActivity() {
   )
 
   const activity = computed(() => (state.value.status === 'data' ? state.value.data : null))
-  const values = (name: Numbers) => activity.value?.now.stretches.map((one) => one[name]) ?? []
-  const valuesBefore = (name: Numbers) => activity.value?.before?.stretches.map((one) => one[name]) ?? null
-  return { state, reload, activity, values, valuesBefore }
+  return { state, reload, activity }
 }
 
 /** As many stretches of the same length, before these. */
