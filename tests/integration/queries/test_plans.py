@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pytest
 
-from gatewatch.adapters.postgres.queries import Filter, statement
+from gatewatch.adapters.postgres.queries import Filter, _network, statement
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.adapters.postgres.tenancy import TenantSession
 from gatewatch.core.times import from_datetime
 from gatewatch.read_ports import AnomalyFilter, DeadLetterFilter, EventFilter, Position, UserFilter
-from tests.integration.queries.filling import DAY, NOW
+from tests.integration.queries.filling import DAY, EVENTS, NOW
 
 PAGE = 50
 #: A season: its plans go through four monthly partitions.
@@ -163,6 +164,17 @@ def test_an_anomaly_is_found_by_its_key(reader: TenantSession) -> None:
         found = plan(reader, AnomalyFilter(id=id))
         assert "anomalies_pkey" in found.indexes
         assert found.rows_read <= 2
+
+
+@pytest.mark.parametrize("name", ["ip", "prefix", "asn", "country"])
+@pytest.mark.parametrize("statement", ["activity_of", "tried"])
+def test_the_page_of_a_source_reads_its_range(reader: TenantSession, name: str, statement: str) -> None:
+    """What a source did in a day is read from that day alone, and no month whole."""
+    source = msgspec.structs.replace(SINGLE[name], since=NOW - DAY)
+    wanted = msgspec.structs.asdict(source) | _network(source.network)
+    found = explained(reader, load("queries.sql")[statement], {**wanted, "step": DAY / 24, "limit": PAGE})
+    assert "Seq Scan" not in found.kinds
+    assert found.rows_read <= EVENTS / 120 * 1.1
 
 
 @pytest.mark.parametrize("name", ["activity", "anomaly_activity", "top"])
