@@ -1,4 +1,8 @@
-import { mdiFormatListBulletedSquare } from '@mdi/js'
+import { mdiAccountMultipleOutline, mdiAlertDecagramOutline, mdiFormatListBulletedSquare } from '@mdi/js'
 
 /** The places of the app, in the order of the navigation. */
-export const PLACES = [{ to: '/events', title: 'Events', icon: mdiFormatListBulletedSquare }]
+export const PLACES = [
+  { to: '/anomalies', title: 'Anomalies', icon: mdiAlertDecagramOutline },
+  { to: '/events', title: 'Events', icon: mdiFormatListBulletedSquare },
+  { to: '/users', title: 'Users', icon: mdiAccountMultipleOutline },
+]

@@ -8,3 +8,7 @@ export function words(code: string): string {
     .join(' ')
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
+
+/** Codes as choices of a filter. */
+export const choicesOf = (codes: readonly string[]): { title: string; value: string }[] =>
+  codes.map((value) => ({ title: words(value), value }))
