@@ -15,6 +15,8 @@ export function useListKeys(length: Ref<number>, { open, close, select }: Doing)
   })
 
   const move = (by: number) => {
+    // What was clicked last must not take the Enter that is meant for the row.
+    if (document.activeElement instanceof HTMLElement) document.activeElement.blur()
     marked.value = Math.max(0, Math.min(length.value - 1, marked.value + by))
   }
   const doing: Record<string, () => void> = {

@@ -61,7 +61,9 @@ const travel: Reader = (e) => {
   const place = [textOf(e, 'city'), countryName(textOf(e, 'country'))].filter(Boolean).join(', ')
   const minutes = numberOf(e, 'minutes')
   return [
-    value(`Place, and the login ${order}`, place, [other ? countryName(other) : textOf(e, 'other_address')]),
+    value('Place', place, [
+      `${other ? countryName(other) : textOf(e, 'other_address')} in the login ${order}`,
+    ]),
     limit('Speed between them', numberOf(e, 'kmh'), numberOf(e, 'threshold_kmh'), ' km/h', 'at most'),
     limit('Distance', numberOf(e, 'km'), numberOf(e, 'threshold_km'), ' km', 'counts from'),
     minutes === null ? null : { name: 'Time between them', seen: duration(minutes * 60), usual: '–' },
