@@ -48,6 +48,8 @@ LOCKS = {"run": ROOT / "requirements.lock", "dev": ROOT / "requirements-dev.lock
 BOOT_LOCK = ROOT / "requirements-boot.lock"
 PYTHON = str(ENV / "bin" / "python")
 OLDEST_PYTHON = (3, 11)
+#: All tests run in two processes, each with servers of its own; a file's tests stay together (see tests/conftest.py).
+ABREAST = ("-n", "2", "--dist", "loadgroup")
 NETWORK_TROUBLE = re.compile(
     r"failed to fetch|error sending request|dns error|name resolution|connection (refused|reset|error)"
     r"|newconnectionerror|unreachable|timed? ?out|could not connect|no matching distribution|certificate"
@@ -324,7 +326,8 @@ def test(args: Sequence[str]) -> int:
     set_up("dev")
     web_app.provide_browser(step)
     failed = 0 if args else web_app.script("test")
-    return subprocess.run([PYTHON, "-m", "pytest", *args], cwd=ROOT, check=False).returncode or failed
+    command = [PYTHON, "-m", "pytest", *(args or ABREAST)]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode or failed
 
 
 def lock(args: Sequence[str]) -> int:

@@ -19,9 +19,24 @@ from gatewatch.adapters.postgres.server import PostgresBinaries
 from tests.support import postgres15 as fifteen
 from tests.support.servers import LOCAL, DatabaseServer, running, scratch_folder
 
+TESTS = Path(__file__).parent
+_LONG_FIRST = {"faults": 0, "e2e": 1, "integration": 2}
+
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("gatewatch", deadline=None)
 settings.load_profile("gatewatch")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes run the tests, those of a file stay together, those in a browser all; long ones begin."""
+    for item in items:
+        group = "e2e" if _folder(item) == "e2e" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: _LONG_FIRST.get(_folder(item), len(_LONG_FIRST)))
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -216,7 +216,7 @@ class Serving(NamedTuple):
 
 def serving(settings: Settings, conninfo: str) -> Serving:
     """Wire an API process to a database."""
-    pool = TenantPool(lambda: conninfo, settings.api_connections)
+    pool = TenantPool(lambda: conninfo, settings.api_connections, settings.query_seconds)
 
     def ready() -> None:
         with pool.lent() as session:

@@ -17,10 +17,15 @@ from gatewatch.core.profiles import Profile
 from gatewatch.core.records import ControlRecord
 from gatewatch.core.signals import Assessment
 from gatewatch.core.sources import Buckets
+from gatewatch.ports import Unavailable
 
 
 class NotPrepared(Exception):
     """The database has no tables of Gatewatch's yet (`gatewatch migrate` makes them)."""
+
+
+class TooCostly(Unavailable):
+    """A question took longer to answer than one may."""
 
 
 class Landed(msgspec.Struct, frozen=True):
@@ -246,6 +251,42 @@ class Pulse(msgspec.Struct, frozen=True):
     server: str
 
 
+#: Whether somebody reads a partition: a member that beats, one whose lease ran out, nobody.
+Ownership = Literal["alive", "expired", "none"]
+
+
+class PartitionHealth(NamedTuple):
+    """A partition of the log: how many records of it nobody has read, who owns it, and until when."""
+
+    part: int
+    unread: int
+    ownership: Ownership
+    owner: str
+    lease_until: datetime | None
+
+
+class OutboxHealth(NamedTuple):
+    """What was published and not yet relayed: of everybody how much, and since when the tenant's own waits."""
+
+    waiting: int
+    oldest: datetime | None
+
+
+class Newest(NamedTuple):
+    """A tenant's newest event by its own time, and when the newest one was stored. None without any."""
+
+    event: datetime | None
+    stored: datetime | None
+
+
+class Backlog(NamedTuple):
+    """A part of what waits for somebody: open anomalies of a severity and status."""
+
+    severity: str
+    status: Status
+    count: int
+
+
 class Totals(msgspec.Struct, frozen=True):
     """A tenant's totals: not cheap on a large database."""
 
@@ -337,6 +378,26 @@ class QueryStore(Protocol):
 
     def pulse(self) -> Pulse:
         """How the system is doing."""
+        ...
+
+    def partitions(self) -> list[PartitionHealth]:
+        """How far each partition of the log has been read, and by whom."""
+        ...
+
+    def outbox(self) -> OutboxHealth:
+        """What waits to be relayed."""
+        ...
+
+    def newest(self) -> Newest:
+        """When something happened last, and when something was stored last."""
+        ...
+
+    def backlog(self, since: datetime, until: datetime, most: int) -> list[Backlog]:
+        """Open anomalies by severity and status, of the `most` that were hit last in a range."""
+        ...
+
+    def dead_letter_count(self, since: datetime, most: int) -> int:
+        """How many dead letters came since then, counted up to `most`."""
         ...
 
     def totals(self) -> Totals:

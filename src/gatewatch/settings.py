@@ -63,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     api_port: Port = 8420
     #: Connections to PostgreSQL that one API process holds at most, beside the one that appends to the log.
     api_connections: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
+    #: How long PostgreSQL may take over one question of the API, in seconds.
+    query_seconds: Seconds = 10.0
     #: The address that people's browsers know, such as `https://example.org/gatewatch`; its path is the base path.
     public_url: str = ""
     #: Further names that the API answers to, with commas; `*.example.org` stands for all below it.

@@ -106,6 +106,6 @@ def test_a_time_without_logins(visit: Visit) -> None:
     visitor.page.goto("/events?since=2020-01-01T00:00:00Z&until=2020-01-02T00:00:00Z")
     expect(visitor.page.get_by_text("No logins in this time")).to_be_visible()
     visitor.sound("events-none")
-    visitor.page.get_by_role("button", name="Show the day around it").click()
+    visitor.page.get_by_role("button", name="Show the time up to it").click()
     expect(visitor.page.get_by_role("table")).to_be_visible()
     visitor.unhurt()

@@ -43,6 +43,24 @@ def test_the_time_range(visit: Visit) -> None:
     visitor.unhurt()
 
 
+def test_where_all_events_are_of_the_past(visit: Visit) -> None:
+    """What is shown first ends at the newest event; whoever wants the present gets it, and the page stays there."""
+    visitor = visit()
+    page = visitor.page
+
+    def past(route: Route) -> None:
+        route.fulfill(json={"items": [{"time": "2025-05-05T05:05:05.5Z"}], "next": None})
+
+    page.route(re.compile(r"/v1/events\?.*since=1970"), past)
+    page.goto("/events")
+    expect(page.get_by_role("button", name="Time range: Last 24 hours to the newest event")).to_be_visible()
+    page.get_by_role("button", name="Time range").click()
+    page.get_by_label("Up to the newest event").click()
+    page.wait_for_url("**/events")
+    page.keyboard.press("Escape")
+    visitor.unhurt()
+
+
 @pytest.mark.parametrize(("width", "theme"), SIZES[::3])
 def test_a_page_that_is_not_there(visit: Visit, width: int, theme: str) -> None:
     """An address that leads nowhere says so, and leads on."""

@@ -70,7 +70,7 @@ def test_the_page(visit: Visit, site: Site, width: int, theme: str) -> None:
     expect(page.get_by_role("img", name="A map of the countries").locator("canvas").first).to_be_visible()
     visitor.sound("user")
     page.get_by_role("img", name="A map of the countries").hover()
-    page.get_by_label("Usual places").scroll_into_view_if_needed()
+    page.get_by_label("Usual for this user").scroll_into_view_if_needed()
     visitor.picture("user-usual")
     visitor.unhurt()
 

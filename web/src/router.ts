@@ -3,7 +3,12 @@ import { useSession } from './composables/useSession'
 
 /** The pages inside the shell. `title` is what the tab says; pages about one thing set their own. */
 const pages: RouteRecordRaw[] = [
-  { path: '', redirect: '/events' },
+  {
+    path: '',
+    name: 'overview',
+    component: () => import('./pages/overview/OverviewPage.vue'),
+    meta: { title: 'Overview', ranged: true },
+  },
   {
     path: 'events',
     name: 'events',
@@ -39,6 +44,12 @@ const pages: RouteRecordRaw[] = [
     name: 'entity',
     component: () => import('./pages/entity/EntityPage.vue'),
     meta: { title: 'Source', ranged: true },
+  },
+  {
+    path: 'health',
+    name: 'health',
+    component: () => import('./pages/health/HealthPage.vue'),
+    meta: { title: 'Health', ranged: true },
   },
   {
     path: 'account',

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { useFilters } from '@/composables/useFilters'
 import { useTimeRange } from '@/composables/useTimeRange'
-import { inSetup } from './support'
+import { useNewest } from '@/composables/useNewest'
+import { answers, inSetup } from './support'
 
 const DEFAULTS = { user: '', severity: [] as string[] }
 
@@ -39,6 +40,23 @@ describe('useTimeRange', () => {
     const { result } = await inSetup(useTimeRange, `/?${new URLSearchParams(query)}`)
     expect(result.bounds(NOW)).toEqual(query)
     expect(result.carried.value).toEqual(query)
+  })
+
+  it('ends at the newest event where it is asked to, once that is known', async () => {
+    answers([200, { items: [{ time: '2025-05-05T05:05:05.123456Z' }], next: null }])
+    const { result, router } = await inSetup(useTimeRange, '/?range=1h')
+    await result.setUpToNewest(true)
+    expect(result.bounds(NOW)).toEqual({ since: '2026-03-02T07:00:00.000Z' })
+    const before = result.key.value
+    await useNewest().refresh()
+    expect(result.key.value).not.toBe(before)
+    expect(result.bounds(NOW)).toEqual({
+      since: '2025-05-05T04:05:05.124Z',
+      until: '2025-05-05T05:05:05.124Z',
+    })
+    expect(result.carried.value).toEqual({ range: '1h', upto: 'newest' })
+    await result.setBetween(new Date(0), new Date(1_000))
+    expect(router.currentRoute.value.query.upto).toBeUndefined()
   })
 
   it('is changed in the URL; the usual one is not written down', async () => {

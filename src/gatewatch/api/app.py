@@ -12,7 +12,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gatewatch import __version__
 from gatewatch.access_ports import Principal
-from gatewatch.api import events, events_openapi, health, keys, queries, sessions, triage, ui
+from gatewatch.api import events, events_openapi, health, keys, queries, sessions, system, triage, ui
 from gatewatch.api.appending import Appender
 from gatewatch.api.credentials import Credentials
 from gatewatch.api.edge import Edge
@@ -38,6 +38,7 @@ SERVED: dict[Function, list[Sequence[BaseRoute]]] = {
         triage.router.routes,
         queries.router.routes,
         queries.anything.routes,
+        system.router.routes,
     ],
     # Last: whatever is nothing else may be a page.
     "ui": [sessions.router.routes, keys.router.routes, ui.routes],

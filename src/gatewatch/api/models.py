@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from gatewatch.read_ports import Ranking, Status, TopKind
+from gatewatch.read_ports import Ownership, Ranking, Status, TopKind
 
 
 class Model(BaseModel):
@@ -288,6 +288,77 @@ class Top(Model):
     since: Moment
     until: Moment
     values: list[TopValue]
+
+
+class Backlog(Model):
+    """Open anomalies of a severity and status."""
+
+    severity: Annotated[str, Field(examples=["high"])]
+    status: Status
+    count: Annotated[int, Field(examples=[4])]
+
+
+class Waiting(Model):
+    """What waits for somebody: open anomalies with their last hit in the range. `complete` is false where there were
+    more than the 10,000 that are counted.
+    """
+
+    since: Moment
+    until: Moment
+    anomalies: list[Backlog]
+    complete: bool
+
+
+class PartitionHealth(Model):
+    """A partition of the log. `ownership` tells whether a detector reads it: one that beats, one whose lease ran out
+    (another takes over within seconds, if there is one), or none.
+    """
+
+    part: int
+    unread: Annotated[int, Field(description="Records, of all tenants, that no detector has processed.")]
+    ownership: Ownership
+    owner: Annotated[str, Field(description="The detector's id, empty without one.")]
+    lease_until: datetime | None
+
+
+class OutboxHealth(Model):
+    """What was published and not relayed yet. `oldest` is of the tenant's own, among the next thousand of each lane."""
+
+    waiting: int
+    oldest: datetime | None
+
+
+class Newest(Model):
+    """The newest event by its own time, and when the newest one was stored."""
+
+    event: datetime | None
+    stored: datetime | None
+
+
+class SystemHealth(Model):
+    """The pipeline at a moment. Partitions and `outbox.waiting` are everybody's, the rest the tenant's."""
+
+    at: Moment
+    partitions: list[PartitionHealth]
+    unread: Annotated[int, Field(description="The sum over partitions.")]
+    outbox: OutboxHealth
+    newest: Newest
+    dead_letters: Annotated[int, Field(description="Those of the last 24 hours; at most 10,000 are counted.")]
+
+
+class DetectorInForce(Model):
+    """A detector as the policy has it; strengths are multiplied by `weight`."""
+
+    name: Detector
+    enabled: bool
+    weight: float
+
+
+class DetectorsInForce(Model):
+    """Every detector, and the revision of the policy in force (0: the defaults)."""
+
+    policy: int
+    detectors: list[DetectorInForce]
 
 
 class StatusView(Model):

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gatewatch.ports import Unavailable
-from gatewatch.read_ports import NotPrepared
+from gatewatch.read_ports import NotPrepared, TooCostly
 
 MEDIA_TYPE = "application/problem+json"
 #: Seconds after which a client may try again what could not be done just now.
@@ -36,6 +36,7 @@ Code = Literal[
     "too_many_requests",
     "internal",
     "unavailable",
+    "too_costly",
     "overloaded",
 ]
 
@@ -67,6 +68,7 @@ KINDS: dict[Code, Kind] = {
     "too_many_requests": Kind(429, "Too many requests"),
     "internal": Kind(500, "Something went wrong"),
     "unavailable": Kind(503, "The database cannot be reached"),
+    "too_costly": Kind(503, "The question takes too long to answer"),
     "overloaded": Kind(503, "There is too much to do"),
 }
 _BY_STATUS: dict[int, Code] = {kind.status: code for code, kind in reversed(KINDS.items())}
@@ -131,9 +133,16 @@ async def on_unavailable(request: Request, error: Exception) -> Response:
     return answer(retry("unavailable"))
 
 
+async def on_too_costly(request: Request, error: Exception) -> Response:
+    """The database is there, but gave up on the question."""
+    del request, error
+    return answer(Problem("too_costly", "Ask for a shorter time, or with fewer filters."))
+
+
 HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
     HTTPException: on_http,
     RequestValidationError: on_invalid,
+    TooCostly: on_too_costly,
     Unavailable: on_unavailable,
     NotPrepared: on_unavailable,
 }

@@ -236,3 +236,9 @@ def get_top(
 ) -> models.Top:
     """The users, addresses, networks, countries or detectors that came most often."""
     return models.Top.model_validate(seen.top(kind, since, until, by, limit))
+
+
+@router.get("/overview/backlog")
+def get_backlog(seen: Seen, since: Since = None, until: Until = None) -> models.Waiting:
+    """Open anomalies by severity and status: what waits for somebody."""
+    return models.Waiting.model_validate(seen.backlog(since, until))

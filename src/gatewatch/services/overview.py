@@ -8,7 +8,7 @@ import msgspec
 
 from gatewatch.core.times import to_datetime
 from gatewatch.ports import Clock
-from gatewatch.read_ports import Activity, QueryStore, Ranking, Top, TopKind
+from gatewatch.read_ports import Activity, Backlog, QueryStore, Ranking, Top, TopKind
 from gatewatch.services.pages import BadQuery, spanned
 from gatewatch.services.queries import of_source
 
@@ -19,6 +19,8 @@ FEW, MANY = 200, 2_000
 HOUR = timedelta(hours=1)
 #: The most values of a top list.
 MOST = 100
+#: What waits is counted up to so many.
+COUNTED = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,6 +41,17 @@ class TopList(msgspec.Struct, frozen=True):
     since: datetime
     until: datetime
     values: list[Top]
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """What waits for somebody: open anomalies with their last hit in the range. `complete` is False where there were
+    more than are counted.
+    """
+
+    since: datetime
+    until: datetime
+    anomalies: list[Backlog]
+    complete: bool
 
 
 class Overview:
@@ -83,6 +96,12 @@ class Overview:
         begin, end = _floor(begin, HOUR), _ceiling(end, HOUR)
         values = self._store.top(kind, begin, end, by, max(1, min(limit, MOST)))
         return TopList(kind, by, begin, end, values)
+
+    def backlog(self, since: datetime | None = None, until: datetime | None = None) -> Waiting:
+        """What waits for somebody; of a day unless it is said."""
+        begin, end = self._span(since, until)
+        found = self._store.backlog(begin, end, COUNTED)
+        return Waiting(begin, end, found, complete=sum(part.count for part in found) < COUNTED)
 
     def _span(self, since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
         now = to_datetime(self._clock.now())

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from gatewatch.core.policy import DEFAULT
@@ -230,6 +231,23 @@ def test_the_overview(client: httpx.Client) -> None:
     assert get(client, "/overview/top/ip", **RANGE)["values"][0]["value"] == AWAY_IP
 
 
+def test_the_backlog(client: httpx.Client) -> None:
+    """What waits for somebody is counted in the range that is asked for."""
+    found = get(client, "/overview/backlog", **RANGE)
+    assert sum(part["count"] for part in found["anomalies"]) == len(items(client, "/anomalies"))
+    assert {part["status"] for part in found["anomalies"]} == {"new"}
+    assert found["complete"] is True
+
+
+def test_health(client: httpx.Client) -> None:
+    """Whoever may read learns how the pipeline is doing, and which detectors are in force."""
+    found = get(client, "/health")
+    assert [part["part"] for part in found["partitions"]] == list(range(len(found["partitions"])))
+    assert (found["unread"], found["dead_letters"]) == (0, 0)
+    assert found["newest"]["event"] == isoformat(LATE + 2 * HOUR)
+    assert {one["name"] for one in get(client, "/detectors")["detectors"]} >= {"brute_force", "new_device"}
+
+
 def test_another_tenant_sees_nothing(world: tuple[Api, str], client: httpx.Client) -> None:
     """What is one tenant's is not there for another's key, by list or by name."""
     (event,) = items(client, "/events", user=NAME)
@@ -331,3 +349,16 @@ def test_a_day_is_what_it_says(client: httpx.Client) -> None:
     """A range without a beginning begins a day before its end."""
     page = get(client, "/events", until=RANGE["until"])
     assert page["since"] == isoformat(START + 39 * DAY)
+
+
+def test_a_question_that_takes_too_long_is_given_up(world: tuple[Api, str]) -> None:
+    """It is answered as a problem of the question, and asked again later it is answered."""
+    api, _ = world
+    headers = bearer(api.key("read"))
+    with api.process(query_seconds="0.5") as url, psycopg.connect(api.conninfo) as busy:
+        busy.execute("LOCK TABLE login_events IN ACCESS EXCLUSIVE MODE")
+        found = problem(httpx.get(f"{url}/v1/events", headers=headers, timeout=30))
+        assert (found["status"], found["code"]) == (503, "too_costly")
+        assert "shorter time" in found["detail"]
+        busy.rollback()
+        assert httpx.get(f"{url}/v1/events", headers=headers).status_code == 200

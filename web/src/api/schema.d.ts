@@ -344,6 +344,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/overview/backlog": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Backlog
+         * @description Open anomalies by severity and status: what waits for somebody.
+         */
+        get: operations["get_backlog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events/{event_id}": {
         parameters: {
             query?: never;
@@ -396,6 +416,46 @@ export interface paths {
          * @description A source and its activity: whom it tried, who got in, what was found.
          */
         get: operations["get_entity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Health
+         * @description Unread records and owners by partition, what waits to be relayed, and what came last.
+         */
+        get: operations["get_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/detectors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Detectors
+         * @description The detectors and what the policy in force says of each.
+         */
+        get: operations["get_detectors"];
         put?: never;
         post?: never;
         delete?: never;
@@ -669,6 +729,27 @@ export interface components {
             results: components["schemas"]["Answer"][];
         };
         /**
+         * Backlog
+         * @description Open anomalies of a severity and status.
+         */
+        Backlog: {
+            /**
+             * Severity
+             * @example high
+             */
+            severity: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "new" | "in_progress" | "suppressed" | "resolved";
+            /**
+             * Count
+             * @example 4
+             */
+            count: number;
+        };
+        /**
          * Change
          * @description A status, and the revision that the anomaly is expected to be at.
          * @example {
@@ -748,6 +829,31 @@ export interface components {
              * @example 2026-11-22T10:00:00Z
              */
             received_at: string;
+        };
+        /**
+         * DetectorInForce
+         * @description A detector as the policy has it; strengths are multiplied by `weight`.
+         */
+        DetectorInForce: {
+            /**
+             * Name
+             * @example impossible_travel
+             */
+            name: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Weight */
+            weight: number;
+        };
+        /**
+         * DetectorsInForce
+         * @description Every detector, and the revision of the policy in force (0: the defaults).
+         */
+        DetectorsInForce: {
+            /** Policy */
+            policy: number;
+            /** Detectors */
+            detectors: components["schemas"]["DetectorInForce"][];
         };
         /**
          * Entity
@@ -1097,6 +1203,26 @@ export interface components {
              */
             new: string;
         };
+        /**
+         * Newest
+         * @description The newest event by its own time, and when the newest one was stored.
+         */
+        Newest: {
+            /** Event */
+            event: string | null;
+            /** Stored */
+            stored: string | null;
+        };
+        /**
+         * OutboxHealth
+         * @description What was published and not relayed yet. `oldest` is of the tenant's own, among the next thousand of each lane.
+         */
+        OutboxHealth: {
+            /** Waiting */
+            waiting: number;
+            /** Oldest */
+            oldest: string | null;
+        };
         /** Page[Anomaly] */
         Page_Anomaly_: {
             /** Items */
@@ -1168,6 +1294,32 @@ export interface components {
             since: string;
             /** Until */
             until: string | null;
+        };
+        /**
+         * PartitionHealth
+         * @description A partition of the log. `ownership` tells whether a detector reads it: one that beats, one whose lease ran out
+         *     (another takes over within seconds, if there is one), or none.
+         */
+        PartitionHealth: {
+            /** Part */
+            part: number;
+            /**
+             * Unread
+             * @description Records, of all tenants, that no detector has processed.
+             */
+            unread: number;
+            /**
+             * Ownership
+             * @enum {string}
+             */
+            ownership: "alive" | "expired" | "none";
+            /**
+             * Owner
+             * @description The detector's id, empty without one.
+             */
+            owner: string;
+            /** Lease Until */
+            lease_until: string | null;
         };
         /**
          * Reason
@@ -1368,6 +1520,32 @@ export interface components {
             anomalies: number;
         };
         /**
+         * SystemHealth
+         * @description The pipeline at a moment. Partitions and `outbox.waiting` are everybody's, the rest the tenant's.
+         */
+        SystemHealth: {
+            /**
+             * At
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            at: string;
+            /** Partitions */
+            partitions: components["schemas"]["PartitionHealth"][];
+            /**
+             * Unread
+             * @description The sum over partitions.
+             */
+            unread: number;
+            outbox: components["schemas"]["OutboxHealth"];
+            newest: components["schemas"]["Newest"];
+            /**
+             * Dead Letters
+             * @description Those of the last 24 hours; at most 10,000 are counted.
+             */
+            dead_letters: number;
+        };
+        /**
          * Top
          * @description The values that came most often in whole hours. Of users only events with a signal are counted, of addresses
          *     also those that failed.
@@ -1520,6 +1698,29 @@ export interface components {
             weight: number;
         };
         /**
+         * Waiting
+         * @description What waits for somebody: open anomalies with their last hit in the range. `complete` is false where there were
+         *     more than the 10,000 that are counted.
+         */
+        Waiting: {
+            /**
+             * Since
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            until: string;
+            /** Anomalies */
+            anomalies: components["schemas"]["Backlog"][];
+            /** Complete */
+            complete: boolean;
+        };
+        /**
          * Window
          * @description Ten minutes of a source's failures; `users` is an estimate above 256.
          */
@@ -1538,7 +1739,7 @@ export interface components {
         /** @description An error (RFC 9457). */
         Problem: {
             /** @enum {string} */
-            type: "urn:gatewatch:problem:bad_request" | "urn:gatewatch:problem:bad_encoding" | "urn:gatewatch:problem:wrong_host" | "urn:gatewatch:problem:unauthenticated" | "urn:gatewatch:problem:wrong_credentials" | "urn:gatewatch:problem:forbidden" | "urn:gatewatch:problem:cross_site" | "urn:gatewatch:problem:not_found" | "urn:gatewatch:problem:method_not_allowed" | "urn:gatewatch:problem:too_slow" | "urn:gatewatch:problem:conflict" | "urn:gatewatch:problem:body_too_large" | "urn:gatewatch:problem:too_many_items" | "urn:gatewatch:problem:unsupported_media_type" | "urn:gatewatch:problem:invalid" | "urn:gatewatch:problem:all_rejected" | "urn:gatewatch:problem:too_many_requests" | "urn:gatewatch:problem:internal" | "urn:gatewatch:problem:unavailable" | "urn:gatewatch:problem:overloaded";
+            type: "urn:gatewatch:problem:bad_request" | "urn:gatewatch:problem:bad_encoding" | "urn:gatewatch:problem:wrong_host" | "urn:gatewatch:problem:unauthenticated" | "urn:gatewatch:problem:wrong_credentials" | "urn:gatewatch:problem:forbidden" | "urn:gatewatch:problem:cross_site" | "urn:gatewatch:problem:not_found" | "urn:gatewatch:problem:method_not_allowed" | "urn:gatewatch:problem:too_slow" | "urn:gatewatch:problem:conflict" | "urn:gatewatch:problem:body_too_large" | "urn:gatewatch:problem:too_many_items" | "urn:gatewatch:problem:unsupported_media_type" | "urn:gatewatch:problem:invalid" | "urn:gatewatch:problem:all_rejected" | "urn:gatewatch:problem:too_many_requests" | "urn:gatewatch:problem:internal" | "urn:gatewatch:problem:unavailable" | "urn:gatewatch:problem:too_costly" | "urn:gatewatch:problem:overloaded";
             title: string;
             status: number;
             detail?: string;
@@ -3242,6 +3443,85 @@ export interface operations {
             };
         };
     };
+    get_backlog: {
+        parameters: {
+            query?: {
+                /** @description From then on; 24 hours before `until` unless it is said. */
+                since?: string | null;
+                /** @description Before then; now unless it is said. */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Waiting"];
+                };
+            };
+            /** @description Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid credential. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is not what it must be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_event: {
         parameters: {
             query?: never;
@@ -3476,6 +3756,136 @@ export interface operations {
             };
             /** @description A value is not what it must be. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemHealth"];
+                };
+            };
+            /** @description Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid credential. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_detectors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DetectorsInForce"];
+                };
+            };
+            /** @description Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid credential. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

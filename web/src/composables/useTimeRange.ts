@@ -1,5 +1,6 @@
 import { computed } from 'vue'
 import { useRoute, useRouter } from 'vue-router'
+import { useNewest } from './useNewest'
 
 /** The last so many minutes, or between two moments (ISO 8601). */
 export type TimeRange =
@@ -16,10 +17,14 @@ export const RANGES = [
 ] as const
 const USUAL = RANGES[2]
 
-/** The time range of the URL: `range=7d`, or `since` and `until`; 24 hours where it says nothing that can be read. */
+/**
+ * The time range of the URL: `range=7d`, or `since` and `until`; 24 hours where it says nothing that can be read. With
+ * `upto=newest` the last hours end at the newest event instead of now: imports and replays are of the past.
+ */
 export function useTimeRange() {
   const route = useRoute()
   const router = useRouter()
+  const { newest } = useNewest()
 
   const range = computed<TimeRange>(() => {
     const { since, until, range: name } = route.query
@@ -27,14 +32,17 @@ export function useTimeRange() {
     const found = RANGES.find((one) => one.name === name) ?? USUAL
     return { kind: 'last', name: found.name, minutes: found.minutes }
   })
+  const upToNewest = computed(() => range.value.kind === 'last' && route.query.upto === 'newest')
   /** Changes whenever the range does; for `watch`. */
-  const key = computed(() => JSON.stringify(range.value))
+  const key = computed(() => JSON.stringify([range.value, upToNewest.value && newest.value !== undefined]))
 
   /** The range as parameters of a request that is made now. */
   function bounds(now = Date.now()): { since: string; until?: string } {
     const { value } = range
     if (value.kind === 'between') return { since: value.since, until: value.until }
-    return { since: new Date(now - value.minutes * 60_000).toISOString() }
+    const end = upToNewest.value && newest.value !== undefined ? newest.value + 1 : now
+    const since = new Date(end - value.minutes * 60_000).toISOString()
+    return end === now ? { since } : { since, until: new Date(end).toISOString() }
   }
 
   const change = (query: Record<string, string | undefined>) =>
@@ -43,14 +51,23 @@ export function useTimeRange() {
     })
   const setLast = (name: string) => change({ range: name === USUAL.name ? undefined : name })
   const setBetween = (since: Date, until: Date) =>
-    change({ since: since.toISOString(), until: until.toISOString() })
+    change({ since: since.toISOString(), until: until.toISOString(), upto: undefined })
+  /** End at the newest event, or at the present. */
+  const setUpToNewest = (on: boolean) =>
+    router.replace({
+      query: { ...route.query, since: undefined, until: undefined, upto: on ? 'newest' : undefined },
+    })
   /** The part of the query that links take along. */
   const carried = computed(() => {
-    const { since, until, range } = route.query
-    return { ...(range ? { range } : {}), ...(since && until ? { since, until } : {}) }
+    const { since, until, range, upto } = route.query
+    return {
+      ...(range ? { range } : {}),
+      ...(since && until ? { since, until } : {}),
+      ...(upto ? { upto } : {}),
+    }
   })
 
-  return { range, key, bounds, setLast, setBetween, carried }
+  return { range, key, bounds, upToNewest, setLast, setBetween, setUpToNewest, carried }
 }
 
 function isMoment(value: unknown): value is string {

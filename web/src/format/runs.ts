@@ -6,6 +6,8 @@ export interface Run {
   earliest: LoginEvent
   count: number
   users: number
+  /** Why they failed; "" where it was for several reasons. */
+  reason: string
 }
 
 /**
@@ -16,16 +18,29 @@ export function runsOf(events: LoginEvent[], across = false): Run[] {
   const runs: (Run & { names: Set<string> })[] = []
   for (const event of events) {
     const last = runs.at(-1)
-    if (last && alike(last.earliest, event) && (across || last.earliest.user === event.user)) {
+    if (last && alike(last.earliest, event) && (across || ofOne(last.earliest, event))) {
       last.earliest = event
       last.count++
       last.names.add(event.user)
-    } else runs.push({ latest: event, earliest: event, count: 1, users: 1, names: new Set([event.user]) })
+      if (last.reason !== event.reason) last.reason = ''
+    } else runs.push(begun(event))
   }
   return runs.map(({ names, ...run }) => ({ ...run, users: names.size }))
 }
 
+const begun = (event: LoginEvent) => ({
+  latest: event,
+  earliest: event,
+  count: 1,
+  users: 1,
+  reason: event.reason,
+  names: new Set([event.user]),
+})
+
+const ofOne = (one: LoginEvent, other: LoginEvent): boolean =>
+  one.user === other.user && one.reason === other.reason
+
 function alike(one: LoginEvent, other: LoginEvent): boolean {
-  const same = (['ip', 'outcome', 'reason', 'level'] as const).every((key) => one[key] === other[key])
+  const same = (['ip', 'outcome', 'level'] as const).every((key) => one[key] === other[key])
   return same && one.outcome !== 'success' && one.detectors.join() === other.detectors.join()
 }

@@ -1,4 +1,4 @@
-const CAPITALS = new Set(['mfa', 'ip', 'asn', 'isp', 'vpn'])
+const CAPITALS = new Set(['mfa', 'ip', 'asn', 'isp', 'vpn', 'json', 'id'])
 
 /** A code as words: `impossible_travel` is "Impossible travel", `mfa_denied` is "MFA denied". */
 export function words(code: string): string {

@@ -5,17 +5,19 @@ import tempfile
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import NamedTuple
 
 import maxminddb
 
-from gatewatch.adapters.geo.layouts import Record, asn_of, geo_of
+from gatewatch.adapters.geo.layouts import asn_of, geo_of
 from gatewatch.core.events import Asn, Geo
 
 #: How often the files are looked at for a change, in seconds.
 CHECK_EVERY = 1.0
-#: How many addresses are remembered.
+#: How many addresses are remembered, and how many networks of a file.
 CACHE_SIZE = 65_536
+MAX_NETWORKS = 65_536
 
 
 class GeoProblem(Exception):
@@ -27,6 +29,9 @@ class Place(NamedTuple):
 
     geo: Geo | None
     asn: Asn | None
+
+
+NOWHERE = Place(None, None)
 
 
 class _Stamp(NamedTuple):
@@ -63,13 +68,26 @@ class _Database:
             )
             raise GeoProblem(f"{path}: {why}.") from None
 
-    def get(self, ip: str) -> Record | None:
-        """The record of an address; None where there is none, or the file holds another IP version only."""
+        self._places: dict[tuple[int, int, int], Place] = {}
+
+    def place(self, ip: str) -> Place:
+        """What the file knows of an address: nothing where it has no record, or holds another IP version only.
+
+        Addresses of one network share a record, which is made into a place once. Raises `InvalidDatabaseError`.
+        """
         try:
-            record = self.reader.get(ip)
+            record, length = self.reader.get_with_prefix_len(ip)
         except ValueError:
-            return None
-        return record if isinstance(record, dict) else None
+            return NOWHERE
+        packed = inet_pton(AF_INET6 if ":" in ip else AF_INET, ip)
+        network = (len(packed), length, int.from_bytes(packed) >> max(0, 8 * len(packed) - length))
+        found = self._places.get(network)
+        if found is None:
+            found = Place(geo_of(record), asn_of(record)) if isinstance(record, dict) else NOWHERE
+            if len(self._places) == MAX_NETWORKS:
+                self._places.clear()
+            self._places[network] = found
+        return found
 
 
 class MaxMind:
@@ -139,22 +157,20 @@ class MaxMind:
         geo: Geo | None = None
         asn: Asn | None = None
         for database in self._databases if ip else ():
-            record = self._record(database, ip)
-            if record is not None:
-                geo = geo or geo_of(record)
-                asn = asn or asn_of(record)
+            found = self._place(database, ip)
+            geo, asn = geo or found.geo, asn or found.asn
         return Place(geo, asn)
 
-    def _record(self, database: _Database, ip: str) -> Record | None:
+    def _place(self, database: _Database, ip: str) -> Place:
         try:
-            return database.get(ip)
+            return database.place(ip)
         except maxminddb.InvalidDatabaseError:
             if self._refused.get(database.path) != database.stamp:
                 self._refused[database.path] = database.stamp
                 self._report(
                     f"{database.path}: some of its records are damaged; their addresses have no place."
                 )
-            return None
+            return NOWHERE
 
 
 def _stamp(path: Path) -> _Stamp:

@@ -11,11 +11,13 @@ from psycopg.errors import (
     DataError,
     IntegrityError,
     OperationalError,
+    QueryCanceled,
     ReadOnlySqlTransaction,
     UniqueViolation,
 )
 
 from gatewatch.ports import BadData, StaleRoute, Unavailable
+from gatewatch.read_ports import TooCostly
 
 Row = tuple[Any, ...]
 
@@ -23,16 +25,22 @@ Row = tuple[Any, ...]
 _SETTINGS = (
     "-c jit=off -c enable_seqscan=off -c enable_bitmapscan=off"
     " -c enable_hashjoin=off -c enable_mergejoin=off -c enable_material=off -c timezone=UTC"
-    " -c statement_timeout=60s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
+    " -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
 )
+#: How long a statement may take, in seconds, where nothing else is said.
+STATEMENT_SECONDS = 60.0
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """PostgreSQL's errors as `Unavailable` (try again), `BadData`, `StaleRoute`; anything else as it is."""
+    """PostgreSQL's errors as `Unavailable` (try again; of a time-out `TooCostly`), `BadData`, `StaleRoute`; anything
+    else as it is.
+    """
     try:
         yield
+    except QueryCanceled as error:
+        raise TooCostly(first_line(error)) from error
     except (OperationalError, psycopg.InterfaceError, UniqueViolation, ReadOnlySqlTransaction) as error:
         raise Unavailable(first_line(error)) from error
     except (DataError, IntegrityError) as error:
@@ -49,10 +57,16 @@ def first_line(error: BaseException) -> str:
 
 
 class Session:
-    """One connection in autocommit mode under a role, reopened when it broke. Not for use by several threads."""
+    """One connection in autocommit mode under a role, reopened when it broke. Not for use by several threads.
 
-    def __init__(self, conninfo: str, role: str = "gatewatch_worker") -> None:
+    No statement takes longer than `seconds`.
+    """
+
+    def __init__(
+        self, conninfo: str, role: str = "gatewatch_worker", seconds: float = STATEMENT_SECONDS
+    ) -> None:
         self._conninfo, self._role = conninfo, role
+        self._options = f"{_SETTINGS} -c statement_timeout={round(seconds * 1000)}ms"
         self._connection: psycopg.Connection[Row] | None = None
         self._started = _NEVER
 
@@ -69,7 +83,7 @@ class Session:
         connection = psycopg.connect(
             self._conninfo,
             autocommit=True,
-            options=_SETTINGS,
+            options=self._options,
             connect_timeout=5,
             application_name=self._role,
             keepalives_idle=5,

@@ -18,8 +18,12 @@ from gatewatch.ports import LOGINS
 from gatewatch.read_ports import (
     Activity,
     AnomalyFilter,
+    Backlog,
     DeadLetterFilter,
     EventFilter,
+    Newest,
+    OutboxHealth,
+    PartitionHealth,
     Position,
     Pulse,
     Ranking,
@@ -124,6 +128,27 @@ class PostgresQueries:
         """How the system is doing."""
         ((processed, parts, lags, members, queue, outbox, server),) = self._rows("pulse", topic=LOGINS)
         return Pulse(processed, dict(zip(parts, lags, strict=True)), members, queue, outbox, server)
+
+    def partitions(self) -> list[PartitionHealth]:
+        """How far each partition has been read, and by whom."""
+        return [PartitionHealth(*row) for row in self._rows("partitions", topic=LOGINS)]
+
+    def outbox(self) -> OutboxHealth:
+        """What waits to be relayed."""
+        return OutboxHealth(*self._rows("outbox", topic=LOGINS)[0])
+
+    def newest(self) -> Newest:
+        """When something happened and was stored last."""
+        return Newest(*self._rows("newest", topic=LOGINS)[0])
+
+    def backlog(self, since: datetime, until: datetime, most: int) -> list[Backlog]:
+        """Open anomalies by severity and status."""
+        return [Backlog(*row) for row in self._rows("backlog", since=since, until=until, most=most)]
+
+    def dead_letter_count(self, since: datetime, most: int) -> int:
+        """How many dead letters came."""
+        ((count,),) = self._rows("dead_letter_count", since=since, most=most)
+        return int(count)
 
     def totals(self) -> Totals:
         """Counts of everything."""

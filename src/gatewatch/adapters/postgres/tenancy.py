@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from psycopg.errors import InvalidParameterValue, UndefinedFunction, UndefinedTable
 
-from gatewatch.adapters.postgres.connection import Row, Session, translated
+from gatewatch.adapters.postgres.connection import STATEMENT_SECONDS, Row, Session, translated
 from gatewatch.ports import BadData, Unavailable
 from gatewatch.read_ports import NotPrepared
 
@@ -59,11 +59,11 @@ class TenantPool:
     """At most `size` connections of the role `gatewatch_app`, lent to whoever asks as a tenant. For several threads.
 
     Connections are opened when needed, so that the first request after an outage finds the database again; once one
-    was lost, those that lay idle meanwhile are opened anew as well.
+    was lost, those that lay idle meanwhile are opened anew as well. No statement takes longer than `seconds`.
     """
 
-    def __init__(self, conninfo: Callable[[], str], size: int) -> None:
-        self._conninfo = conninfo
+    def __init__(self, conninfo: Callable[[], str], size: int, seconds: float = STATEMENT_SECONDS) -> None:
+        self._conninfo, self._seconds = conninfo, seconds
         self._idle: LifoQueue[tuple[int, Session | None]] = LifoQueue()
         self._age = 0
         for _ in range(size):
@@ -80,7 +80,7 @@ class TenantPool:
             if session is None or age != self._age:
                 if session is not None:
                     session.close()
-                age, session = self._age, Session(self._conninfo(), role=APP)
+                age, session = self._age, Session(self._conninfo(), APP, self._seconds)
             with prepared():
                 yield session
         except Unavailable:
