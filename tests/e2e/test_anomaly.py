@@ -70,6 +70,22 @@ def test_a_source(visit: Visit, site: Site, width: int, theme: str) -> None:
     visitor.picture("anomaly-source-timeline")
 
 
+def test_every_detector(visit: Visit, site: Site) -> None:
+    """Whatever found it, an anomaly is compared with something, has a score that adds up, and steps to take."""
+    visitor = visit()
+    page = visitor.page
+    for found, detector, score in site.api.rows(
+        "SELECT DISTINCT ON (detector, subject_kind) id, detector, score FROM anomalies WHERE state = 'open'"
+    ):
+        page.goto(f"/anomalies/{found}")
+        expect(page.get_by_role("row").nth(1)).to_be_visible()
+        *points, _ = page.get_by_label("Score", exact=True).locator(".points").all_inner_texts()
+        assert sum(map(int, points)) == score, detector
+        expect(page.get_by_label("What to do").get_by_role("listitem").nth(2)).to_be_visible()
+        visitor.picture(f"anomaly-of-{detector}")
+    visitor.unhurt()
+
+
 def test_a_status_and_its_undo(visit: Visit, site: Site) -> None:
     """A status is changed with one click and taken back with another; both are in the history, with who."""
     visitor = visit()
