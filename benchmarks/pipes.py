@@ -7,6 +7,7 @@ import gc
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
@@ -39,7 +40,7 @@ BARE_BATCH = 5_000
 STUCK = 60.0
 LOOK = 0.02
 #: How long processes may take to start, in seconds.
-_START = 60.0
+START = 60.0
 
 _LAG = "SELECT coalesce(sum(end_offset - next_offset), 0)::bigint FROM log_heads JOIN partitions USING (topic, part)"
 #: What is looked at again later (-1) was reviewed; it is not due yet.
@@ -60,29 +61,40 @@ def bare_rate(conninfo: str, events: int, progress: Progress) -> float:
 
 def full_rate(conninfo: str, settings: Settings, events: int, detectors: int, progress: Progress) -> float:
     """Events per second of so many detectors, from the start until all is stored and every review is done."""
-    work = (_detect, (conninfo, msgspec.json.encode(settings)))
-    return _measured(conninfo, events, [work] * detectors, progress)
+    return _measured(conninfo, events, [detector(conninfo, settings)] * detectors, progress)
 
 
 def _measured(conninfo: str, events: int, work: Sequence[Work], progress: Progress) -> float:
-    start = _context.Barrier(len(work) + 1)
-    processes = [_context.Process(target=_child, args=(start, run, args)) for run, args in work]
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute("SET ROLE gatewatch_worker")
-        for process in processes:
-            process.start()
-        try:
-            _begin(start)
+        with running(work) as processes:
             seconds = _drained(connection, processes, events, progress)
-        finally:
-            _end(processes)
         _check(connection, events)
     return events / seconds
 
 
+@contextmanager
+def running(work: Sequence[Work]) -> Iterator[Sequence[BaseProcess]]:
+    """Processes that begin their work together, for as long as they are looked at."""
+    start = _context.Barrier(len(work) + 1)
+    processes = [_context.Process(target=_child, args=(start, run, args)) for run, args in work]
+    for process in processes:
+        process.start()
+    try:
+        _begin(start)
+        yield processes
+    finally:
+        _end(processes)
+
+
+def detector(conninfo: str, settings: Settings) -> Work:
+    """A detector as the system runs it."""
+    return _detect, (conninfo, msgspec.json.encode(settings))
+
+
 def _begin(start: Barrier) -> None:
     try:
-        start.wait(_START)
+        start.wait(START)
     except BrokenBarrierError:
         raise BenchmarkError("a process under measurement did not start; what it said is above") from None
 
@@ -150,7 +162,7 @@ def _detect(start: Barrier, conninfo: str, settings: bytes) -> None:
     parts.leases.beat()
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    start.wait(_START)
+    start.wait(START)
     worker.Detector(given, parts, stop).run()
 
 
@@ -162,7 +174,7 @@ def _bare(start: Barrier, conninfo: str) -> None:
     claims = [claim for part in leases.free() if (claim := leases.claim(part)) is not None]
     gc.collect()
     gc.disable()
-    start.wait(_START)
+    start.wait(START)
     commits = _BareCommits(session, timedelta(seconds=600))
     for claim in claims:
         for batch in _bare_batches(store, claim, clock.now()):

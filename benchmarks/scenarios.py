@@ -6,7 +6,7 @@ from statistics import median
 import msgspec
 import psycopg
 
-from benchmarks import memory, pipes, pure, steps, worlds
+from benchmarks import deciding, http, memory, pipes, pure, steps, worlds
 from benchmarks.figures import Figure, figure, percentile
 from benchmarks.progress import Progress
 from benchmarks.scratch import Scratch
@@ -165,6 +165,78 @@ def import_memory(bench: Bench) -> list[Figure]:
     return [figure(f"import_memory.{id}", [value], "MB", "size") for id, value in values.items()]
 
 
+def ingest_one(bench: Bench) -> list[Figure]:
+    """`POST /v1/events` with one event per request, from 32 connections, against a bare handler."""
+    return _ingest(bench, "ingest_one", http.Load(2_000 if bench.quick else 10_000, 1, 32))
+
+
+def ingest_many(bench: Bench) -> list[Figure]:
+    """`POST /v1/events` with 500 events per request, from 4 connections, against a bare handler."""
+    return _ingest(bench, "ingest_many", http.Load(40 if bench.quick else 200, 500, 4))
+
+
+def _ingest(bench: Bench, id: str, load: http.Load) -> list[Figure]:
+    """Requests and events per second, what a request takes, and the median of the ratios to the bare handler."""
+    pairs = [(_answered(bench, load, bare=True), _answered(bench, load)) for _ in range(bench.repeats)]
+    bare, ours = [a.rate for a, _ in pairs], [b for _, b in pairs]
+    rates = [found.rate for found in ours]
+    return [
+        figure(f"{id}.bare_rate", bare, "requests/s", "rate"),
+        figure(f"{id}.rate", rates, "requests/s", "rate"),
+        figure(f"{id}.events_rate", [rate * load.events for rate in rates], "events/s", "rate"),
+        *_latencies(id, [found.seconds for found in ours]),
+        figure(f"{id}.ratio", [b / a for a, b in zip(bare, rates, strict=True)], "times", "ratio"),
+    ]
+
+
+def _answered(bench: Bench, load: http.Load, *, bare: bool = False) -> http.Answered:
+    """One measurement, on an empty log."""
+    conninfo = bench.scratch.empty("ingest")
+    with http.serving(conninfo, bare=bare) as url:
+        found = http.sent(url, http.key_of(conninfo), load, bare=bare)
+    bench.progress.say(f"  {'bare handler' if bare else 'API'}: {found.rate:,.0f} requests/s")
+    bench.scratch.drop("ingest")
+    return found
+
+
+def _latencies(id: str, runs: Sequence[list[float]]) -> list[Figure]:
+    """The usual and the worst of what each took, for information: a machine's disk and neighbours are in it."""
+    return [
+        figure(f"{id}.p{share}_ms", [1_000 * percentile(run, share / 100) for run in runs], "ms", "rate")
+        for share in (50, 99)
+    ]
+
+
+def stream(bench: Bench) -> list[Figure]:
+    """From sending an event to its arrival on a stream: request, log, detector, poller; one event at a time."""
+    runs = []
+    for _ in range(bench.repeats):
+        conninfo = bench.scratch.empty("stream")
+        with http.serving(conninfo, pipes.detector(conninfo, bench.settings)) as url:
+            runs.append(http.told(url, http.key_of(conninfo), 50 if bench.quick else 200))
+        bench.scratch.drop("stream")
+    return _latencies("stream", runs)
+
+
+def decisions(bench: Bench) -> list[Figure]:
+    """`/v1/decisions` of one process on one core at 200 requests/s, at full speed, and at twice that."""
+    if not bench.processed:
+        bench.full("throughput")
+    found = [
+        deciding.measure(bench.processed, bench.settings, 5.0 if bench.quick else 15.0)
+        for _ in range(bench.repeats)
+    ]
+    return [
+        figure("decisions.answered", [m.answered for m in found], "times", "ratio"),
+        figure("decisions.p50_ms", [m.p50 for m in found], "ms", "time"),
+        figure("decisions.p99_ms", [m.p99 for m in found], "ms", "time"),
+        figure("decisions.cpu_us", [m.cpu_us for m in found], "µs", "time"),
+        figure("decisions.capacity", [m.capacity for m in found], "decisions/s", "rate"),
+        figure("decisions.overload_share", [m.kept_share for m in found], "times", "ratio"),
+        figure("decisions.overload_p99_ms", [m.overload_p99 for m in found], "ms", "time"),
+    ]
+
+
 #: In the order they run and are shown.
 SCENARIOS: dict[str, Callable[[Bench], list[Figure]]] = {
     "pure_step": pure_step,
@@ -173,7 +245,11 @@ SCENARIOS: dict[str, Callable[[Bench], list[Figure]]] = {
     "full_pipeline": full_pipeline,
     "flood": flood,
     "two_detectors": two_detectors,
+    "ingest_one": ingest_one,
+    "ingest_many": ingest_many,
+    "stream": stream,
     "sizes": sizes,
+    "decisions": decisions,
     "import_memory": import_memory,
 }
 

@@ -63,6 +63,12 @@ class Scratch:
         self._create(name, template)
         return self._conninfo(name)
 
+    def empty(self, name: str) -> str:
+        """The connection string of a fresh database with nothing in it."""
+        self._create(name, "template1")
+        bootstrap.prepare(self._conninfo(name))
+        return self._conninfo(name)
+
     def drop(self, name: str) -> None:
         """Remove a database."""
         self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -14,7 +14,7 @@ from pathlib import Path
 from scripts import web_app
 
 ROOT = web_app.ROOT
-CODE = ("src", "tests", "scripts", "benchmarks", "run.py")
+CODE = ("src", "tests", "scripts", "benchmarks", "examples", "run.py")
 
 
 def say(text: str) -> None:

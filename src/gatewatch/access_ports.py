@@ -88,6 +88,10 @@ class AccessStore(Protocol):
         """The session of a token, if it is alive and was seen within `idle`; it has been seen now."""
         ...
 
+    def session_permissions(self, token_hash: bytes, idle: timedelta) -> frozenset[Permission]:
+        """What the session of a token allows, nothing for one that has ended. It is not used by being asked for."""
+        ...
+
     def end_session(self, token_hash: bytes) -> None:
         """End the session of a token."""
         ...

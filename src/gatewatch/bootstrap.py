@@ -14,9 +14,11 @@ from gatewatch.adapters.enrichment import Enricher
 from gatewatch.adapters.files import InputProblem, LogFile
 from gatewatch.adapters.geo.build import build_mmdb
 from gatewatch.adapters.geo.maxmind import GeoProblem, MaxMind
+from gatewatch.adapters.http import BadAddress, HttpEvents
 from gatewatch.adapters.passwords import Argon2Passwords
 from gatewatch.adapters.postgres.access import PostgresAccess, PostgresAccounts, PostgresKeys
 from gatewatch.adapters.postgres.connection import Session, first_line, translated
+from gatewatch.adapters.postgres.decisions import PostgresDecisions
 from gatewatch.adapters.postgres.imports import PostgresImports
 from gatewatch.adapters.postgres.leases import Leases
 from gatewatch.adapters.postgres.log import PostgresLog
@@ -27,6 +29,7 @@ from gatewatch.adapters.postgres.queries import PostgresQueries
 from gatewatch.adapters.postgres.server import EmbeddedPostgres, PostgresBinaries, ServerError
 from gatewatch.adapters.postgres.statuses import PostgresStatuses
 from gatewatch.adapters.postgres.store import PostgresStore
+from gatewatch.adapters.postgres.stream import PostgresStream
 from gatewatch.adapters.postgres.tenancy import TenantPool, TenantSession
 from gatewatch.adapters.useragents import UserAgents
 from gatewatch.core.records import EventRecord, RejectRecord
@@ -38,10 +41,15 @@ from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Clock, Enrich, LogWriter
 from gatewatch.read_ports import NotPrepared, QueryStore, StatusStore
 from gatewatch.services.access import Accounts, IssuedKeys, Keys, Sessions
 from gatewatch.services.batches import BatchMaker
+from gatewatch.services.decisions import Decisions, RecentFrequencies
 from gatewatch.services.decoding import UNKNOWN_TENANT
 from gatewatch.services.outbox import Relay
 from gatewatch.services.reviews import Reviewer
+from gatewatch.services.stream import Stream
 from gatewatch.settings import Settings, SettingsError
+
+#: How long PostgreSQL may take over a statement that a login waits for, in seconds: by then nobody waits any more.
+DECISION_SECONDS = 5.0
 
 
 class SystemClock:
@@ -54,8 +62,10 @@ class SystemClock:
 
 #: What this file hands on to the command line beside what it wires itself.
 __all__ = [
+    "BadAddress",
     "EmbeddedPostgres",
     "GeoProblem",
+    "HttpEvents",
     "InputProblem",
     "LogFile",
     "MigrationError",
@@ -200,7 +210,8 @@ def queries(conninfo: Callable[[], str], tenant: str) -> PostgresQueries:
 
 class Serving(NamedTuple):
     """What an API process works with: whether it can (`ready` raises `Unavailable` or `NotPrepared`), who gets in,
-    what a tenant may be asked, what may be said of its anomalies, and the log.
+    what a tenant may be asked, what may be said of its anomalies, what is stored for it as it comes, what makes
+    decisions (asked for once, by who serves them), and the log.
     """
 
     ready: Callable[[], None]
@@ -209,6 +220,8 @@ class Serving(NamedTuple):
     issued: Callable[[str], IssuedKeys]
     queries: Callable[[str], QueryStore]
     statuses: Callable[[str], StatusStore]
+    streams: Callable[[str], Stream]
+    decisions: Callable[[], Decisions]
     log: LogWriter
     clock: Clock
     close: Callable[[], None]
@@ -224,11 +237,12 @@ def serving(settings: Settings, conninfo: str) -> Serving:
                 raise NotPrepared
 
     access = PostgresAccess(pool)
+    deciding = TenantPool(lambda: conninfo, settings.decide_connections + 1, DECISION_SECONDS)
     log = PostgresLog(conninfo, role="gatewatch_app")
 
     def close() -> None:
-        pool.close()
-        log.close()
+        for held in (pool, deciding, log):
+            held.close()
 
     return Serving(
         ready,
@@ -237,10 +251,20 @@ def serving(settings: Settings, conninfo: str) -> Serving:
         lambda tenant: IssuedKeys(PostgresKeys(pool.of(tenant), tenant)),
         lambda tenant: PostgresQueries(pool.of(tenant)),
         lambda tenant: PostgresStatuses(pool.of(tenant)),
+        lambda tenant: Stream(PostgresStream(pool.of(tenant)), tenant),
+        lambda: decision_making(settings, deciding),
         log,
         SystemClock(),
         close,
     )
+
+
+def decision_making(settings: Settings, pool: TenantPool) -> Decisions:
+    """Wire decisions; beside those that are made, one connection renews what is counted of tenants."""
+    store = PostgresDecisions(pool)
+    frequencies = RecentFrequencies(store, monotonic)
+    retention = settings.retention_days * DAY
+    return Decisions(store, extended_engine(), enrichment(settings), SystemClock(), frequencies, retention)
 
 
 class Administration(NamedTuple):

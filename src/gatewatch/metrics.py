@@ -29,6 +29,19 @@ REFUSED_BATCHES = Counter(
 PARTITIONS = Gauge("gatewatch_partitions_owned", "Partitions this process owns.")
 GAPS = Counter("gatewatch_log_gaps_total", "Ranges of the log that were lost before they were read.")
 RELAYED = Counter("gatewatch_outbox_relayed_total", "Outbox messages relayed.")
+DECISIONS = Counter(
+    "gatewatch_decisions_total",
+    "Decisions answered, by what was answered (allow, challenge, deny, repeat, dry_run) and by the verdict.",
+    ["result", "verdict"],
+)
+DECISIONS_DEGRADED = Counter(
+    "gatewatch_decisions_degraded_total", "Decisions that had to do without a part, by part.", ["part"]
+)
+DECISION_SECONDS = Histogram(
+    "gatewatch_decision_seconds",
+    "Seconds from a request for a decision to its answer.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
+)
 LOGINS = Counter(
     "gatewatch_api_logins_total", "Attempts to log in to Gatewatch itself, by result.", ["result"]
 )
@@ -41,6 +54,12 @@ INGEST_REJECTS = Counter(
     "gatewatch_ingest_rejects_total",
     "Records that came over HTTP and were rejected, by API key (its prefix) and reason.",
     ["key", "reason"],
+)
+STREAM_CLIENTS = Gauge("gatewatch_stream_clients", "Streams that an API process sends.")
+STREAM_ENDS = Counter(
+    "gatewatch_stream_ends_total",
+    "Streams that ended, by cause (left, slow, revoked, shutdown, failure).",
+    ["cause"],
 )
 APPEND_SECONDS = Histogram("gatewatch_ingest_append_seconds", "Seconds per durable append of an API process.")
 APPEND_REQUESTS = Histogram(

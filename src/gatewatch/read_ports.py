@@ -14,7 +14,7 @@ from gatewatch.core.context import Context
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.policy import Policy
 from gatewatch.core.profiles import Profile
-from gatewatch.core.records import ControlRecord
+from gatewatch.core.records import ControlRecord, EventRecord
 from gatewatch.core.signals import Assessment
 from gatewatch.core.sources import Buckets
 from gatewatch.ports import Unavailable
@@ -219,6 +219,23 @@ class StoredControl(msgspec.Struct, frozen=True):
     processed_at: datetime
 
 
+class Told(NamedTuple):
+    """What was reported of a login after its decision, "" for nothing yet."""
+
+    login: str = ""
+    challenge: str = ""
+
+
+class StoredDecision(msgspec.Struct, frozen=True):
+    """A decision as it is kept: the event as it was asked about, the bytes that were answered."""
+
+    id: str
+    record: EventRecord
+    answer: bytes
+    decided_at: datetime
+    told: Told
+
+
 class Tried(msgspec.Struct, frozen=True):
     """A user as seen from a source: tries that failed and that worked, and the last of them."""
 
@@ -344,6 +361,10 @@ class QueryStore(Protocol):
 
     def controls(self, user_key: str) -> list[StoredControl]:
         """A user's control records in the order of processing."""
+        ...
+
+    def decision(self, id: str) -> StoredDecision | None:
+        """A decision that was answered."""
         ...
 
     def buckets(self, kind: str, value: str) -> Buckets:

@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tenant: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")] = (
         "default"
     )
+    #: The API key that `simulate --out URL` and `replay --to URL` send with.
+    key: str = ""
     #: MMDB files for place and network; without them events are marked "no geo".
     geo_city: str = ""
     geo_asn: str = ""
@@ -63,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     api_port: Port = 8420
     #: Connections to PostgreSQL that one API process holds at most, beside the one that appends to the log.
     api_connections: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
+    #: Decisions that one API process makes at once, each on a connection of its own.
+    decide_connections: Annotated[int, msgspec.Meta(ge=1, le=256)] = 4
     #: How long PostgreSQL may take over one question of the API, in seconds.
     query_seconds: Seconds = 10.0
     #: The address that people's browsers know, such as `https://example.org/gatewatch`; its path is the base path.
@@ -82,6 +86,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     send_seconds: Seconds = 30.0
     #: How many rejects of one API key become dead letters in an hour, per process; further ones are only counted.
     dead_letters_per_key: Annotated[int, msgspec.Meta(ge=0)] = 1_000
+    #: The most streams of one API process.
+    stream_clients: Positive = 256
     #: debug, info, warning or error.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

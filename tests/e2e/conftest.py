@@ -60,7 +60,7 @@ def site(postgres: DatabaseServer, templates: dict[str, str]) -> Iterator[Site]:
         heart = Heart(conninfo, clock=now, enrich=enrich)
         attacks = ["stuffing", "spraying_fast", "brute_force_single", "takeover_naive"]
         world = World(7, 60, 3, now - 3 * DAY, scenarios=attacks, tenant_id="acme")
-        take(heart, *(found.event for found in world.events() if found.event.time < now))
+        take(heart, *(found.event for found in world.events() if found.event.time < now - 2 * MINUTE))
         take(heart, *odd(now))
         with api.process() as url:
             yield Site(url, api, heart)

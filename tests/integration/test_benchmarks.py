@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import pipes
+from benchmarks import deciding, pipes
 from benchmarks.figures import BenchmarkError
 from benchmarks.progress import Progress
 from benchmarks.scenarios import Bench, sizes
@@ -26,3 +26,16 @@ def test_both_pipes_store_every_event_of_the_same_log() -> None:
         again = scratch.database("throughput", EVENTS, "again")
         with pytest.raises(BenchmarkError, match="of 299 events 300 were stored"):
             pipes.bare_rate(again, EVENTS - 1, progress)
+
+
+def test_decisions_are_measured() -> None:
+    """Given a database with a world's log, when decisions are measured, then there are figures of all kinds, and
+    latencies are of what was decided on.
+    """
+    progress = Progress()
+    with Scratch(progress) as scratch:
+        bench = Bench(scratch, progress, quick=True)
+        found = deciding.measure(scratch.database("throughput", EVENTS, "decisions"), bench.settings, 0.5)
+    assert 0 < found.answered <= 1
+    assert 0 < found.p50 <= found.p99
+    assert min(found.cpu_us, found.capacity, found.kept_share, found.overload_p99) > 0

@@ -18,8 +18,8 @@ class Connection extends EventTarget {
     this.readyState = 1
     this.onopen?.()
   }
-  says(type: string, data: unknown): void {
-    this.dispatchEvent(new MessageEvent(type, { data: JSON.stringify(data) }))
+  says(type: string, data: unknown, id: string): void {
+    this.dispatchEvent(new MessageEvent(type, { data: JSON.stringify(data), lastEventId: id }))
   }
   fails(forGood: boolean): void {
     this.readyState = forGood ? Connection.CLOSED : 0
@@ -47,7 +47,11 @@ function tab(refused = () => {}) {
   const stream = new SharedStream(refused)
   const heard: StreamMessage[] = []
   const states: StreamState[] = []
-  const stop = stream.listen({ onMessage: (one) => heard.push(one), onState: (one) => states.push(one) })
+  const stop = stream.listen({
+    onMessage: (one) =>
+      heard.push(one.type === 'reset' ? { type: one.type } : { type: one.type, data: one.data }),
+    onState: (one) => states.push(one),
+  })
   return { heard, states, stop }
 }
 
@@ -70,7 +74,7 @@ describe('the shared stream', () => {
     await moment()
     expect(open()).toHaveLength(1)
     open()[0]!.opens()
-    open()[0]!.says('event', { event_id: 'a' })
+    open()[0]!.says('event', { event_id: 'a' }, 'i1')
     await moment()
     for (const { heard, states } of [one, two]) {
       expect(heard).toEqual([{ type: 'event', data: { event_id: 'a' } }])
@@ -80,7 +84,21 @@ describe('the shared stream', () => {
     two.stop()
   })
 
-  it('goes on in another tab when the one that had it goes, which begins anew', async () => {
+  it('goes on in another tab when the one that had it goes, from where that was', async () => {
+    const [one, two] = [tab(), tab()]
+    await moment()
+    Connection.all[0]!.opens()
+    Connection.all[0]!.says('anomaly', { id: 'a' }, 'i=7')
+    await moment()
+    one.stop()
+    await moment()
+    expect(open()[0]!.url).toContain('/v1/stream?after=i%3D7')
+    open()[0]!.opens()
+    expect(two.heard).toEqual([{ type: 'anomaly', data: { id: 'a' } }])
+    two.stop()
+  })
+
+  it('begins anew in another tab where nothing is known of where it was', async () => {
     const [one, two] = [tab(), tab()]
     await moment()
     Connection.all[0]!.opens()
@@ -103,7 +121,7 @@ describe('the shared stream', () => {
     open()[0]!.fails(true)
     expect(one.states.at(-1)).toBe('off')
     expect(refused).toHaveBeenCalledOnce()
-    await vi.advanceTimersByTimeAsync(30_000)
+    await vi.advanceTimersByTimeAsync(15_000)
     open()[0]!.opens()
     expect(one.states.at(-1)).toBe('live')
     expect(one.heard).toEqual([{ type: 'reset' }])

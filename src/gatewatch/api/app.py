@@ -12,14 +12,30 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gatewatch import __version__
 from gatewatch.access_ports import Principal
-from gatewatch.api import events, events_openapi, health, keys, queries, sessions, system, triage, ui
+from gatewatch.api import (
+    decisions,
+    decisions_openapi,
+    events,
+    events_openapi,
+    health,
+    keys,
+    queries,
+    sessions,
+    stream,
+    system,
+    triage,
+    ui,
+)
 from gatewatch.api.appending import Appender
 from gatewatch.api.credentials import Credentials
+from gatewatch.api.decisions import Deciding
 from gatewatch.api.edge import Edge
 from gatewatch.api.events import Ingest
+from gatewatch.api.feed import Feed
 from gatewatch.api.gate import Authenticate, guarded
 from gatewatch.api.openapi import Operation, document
 from gatewatch.api.problems import HANDLERS
+from gatewatch.api.shedding import Shedding
 from gatewatch.api.table import ROUTES
 from gatewatch.bootstrap import Serving
 from gatewatch.settings import Settings
@@ -31,7 +47,7 @@ FUNCTIONS: tuple[Function, ...] = get_args(Function)
 #: The routes of each function. A new router file is one line here, and its rows in `table.ROUTES`.
 SERVED: dict[Function, list[Sequence[BaseRoute]]] = {
     "ingest": [events.routes],
-    "decide": [],
+    "decide": [decisions.routes],
     "query": [
         sessions.router.routes,
         keys.router.routes,
@@ -39,12 +55,13 @@ SERVED: dict[Function, list[Sequence[BaseRoute]]] = {
         queries.router.routes,
         queries.anything.routes,
         system.router.routes,
+        stream.router.routes,
     ],
     # Last: whatever is nothing else may be a page.
     "ui": [sessions.router.routes, keys.router.routes, ui.routes],
 }
 #: What plain routes say of themselves in the OpenAPI document, by "METHOD /path".
-WRITTEN: dict[str, Operation] = {**events_openapi.WRITTEN}
+WRITTEN: dict[str, Operation] = {**events_openapi.WRITTEN, **decisions_openapi.WRITTEN}
 
 
 def functions(text: str) -> list[Function]:
@@ -67,12 +84,13 @@ def build(
     """
     credentials = Credentials(serving.keys, serving.sessions, settings)
     behind = _behind(settings, serve, authenticate or credentials)
+    deciding = _deciding(settings, serving) if "decide" in serve else None
     app = FastAPI(
         title="Gatewatch",
         version=__version__,
         openapi_url=None,  # ours is behind the gate
         routes=list[BaseRoute](behind),
-        middleware=_middleware(settings),
+        middleware=[*_shedding(deciding), *_middleware(settings)],
         exception_handlers=HANDLERS,
         lifespan=_lifespan,
         redirect_slashes=False,
@@ -80,9 +98,19 @@ def build(
     app.state.serving, app.state.credentials = serving, credentials
     app.state.appender = Appender(serving.log)
     app.state.ingest = Ingest(app.state.appender, serving.clock, settings)
+    app.state.feed = Feed(serving.streams, settings.stream_clients)
+    app.state.deciding = deciding
     app.state.document = document(behind, ROUTES, WRITTEN, settings.base_path)
     app.state.web, app.state.base_path = ui.load(), settings.base_path
     return app
+
+
+def _deciding(settings: Settings, serving: Serving) -> Deciding:
+    return Deciding(serving.decisions(), serving.clock, settings.decide_connections)
+
+
+def _shedding(deciding: Deciding | None) -> list[Middleware]:
+    return [Middleware(Shedding, deciding.is_full)] if deciding is not None else []
 
 
 def describe() -> bytes:
@@ -118,4 +146,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         app.state.appender.close()
+        if app.state.deciding is not None:
+            app.state.deciding.close()
         serving.close()

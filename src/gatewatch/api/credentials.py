@@ -3,7 +3,7 @@
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from gatewatch.access_ports import OpenSession, Principal
+from gatewatch.access_ports import OpenSession, Permission, Principal
 from gatewatch.api.problems import Problem
 from gatewatch.api.threads import Threads
 from gatewatch.services.access import LIFE, Keys, Sessions, principal_of
@@ -33,8 +33,8 @@ class Credentials:
         """Whom a request speaks for. A key goes before a cookie: who sends one means it."""
         header = connection.headers.get("authorization")
         if header is not None:
-            scheme, _, key = header.partition(" ")
-            return await self._by_key(key.strip()) if scheme.lower() == "bearer" else None
+            key = _key_of(header)
+            return await self._by_key(key) if key else None
         session = await self._by_cookie(connection)
         if session is None:
             return None
@@ -49,6 +49,16 @@ class Credentials:
     async def _by_cookie(self, connection: HTTPConnection) -> OpenSession | None:
         token = self.token(connection)
         return await self._looking.run(self._sessions.find, token) if token else None
+
+    async def permissions(self, connection: HTTPConnection) -> frozenset[Permission]:
+        """What the credential of a request that was let through allows by now; no cache is asked, and a session is not
+        used by this. Raises `Unavailable` where that cannot be found out.
+        """
+        header = connection.headers.get("authorization")
+        if header is None:
+            return await self._looking.run(self._sessions.permissions, self.token(connection))
+        found = await self._looking.run(self._keys.principal, _key_of(header))
+        return found.permissions if found is not None else frozenset()
 
     def token(self, connection: HTTPConnection) -> str:
         """The token of the cookie that came, "" without one."""
@@ -80,6 +90,12 @@ class Credentials:
         response.delete_cookie(
             self.cookie, path=self._path, secure=self._secure, httponly=True, samesite="strict"
         )
+
+
+def _key_of(header: str) -> str:
+    """The key that an `Authorization` header holds, "" for one of another scheme."""
+    scheme, _, key = header.partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
 
 
 def _cookie_name(secure: bool, path: str) -> str:

@@ -14,7 +14,7 @@ from gatewatch.api.problems import Problem, answer
 PROBES = ("/healthz", "/readyz")
 
 #: What each answer carries unless its handler says otherwise.
-_DEFAULTS = {
+DEFAULTS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -87,7 +87,7 @@ class _Sending:
         if message["type"] == "http.response.start":
             self.started = True
             headers = MutableHeaders(scope=message)
-            for name, value in _DEFAULTS.items():
+            for name, value in DEFAULTS.items():
                 headers.setdefault(name, value)
         await self._send(message)
 

@@ -118,6 +118,34 @@ class Later(Model):
     reasons: list[Reason]
 
 
+class GivenReason(Model):
+    """A reason as it was answered."""
+
+    code: Annotated[str, Field(examples=["impossible_travel"])]
+    kind: Annotated[str, Field(examples=["rule"])]
+    contribution: Annotated[int, Field(examples=[41])]
+    text: str
+    evidence: dict[str, Any]
+    attack: Attack
+
+
+class GivenDecision(Model):
+    """What was answered while the login waited, and what was reported of it afterwards ("" for nothing)."""
+
+    decision_id: Annotated[str, Field(examples=["dec_5f0c3e0d8f6a4b1e9c7d2a3b4c5d6e7f"])]
+    decided_at: Moment
+    action: Annotated[str, Field(examples=["allow"])]
+    would_action: Annotated[str, Field(examples=["challenge"])]
+    mode: Literal["monitor", "enforce"]
+    policy: int
+    score: Score
+    level: Annotated[str, Field(examples=["high"])]
+    reasons: list[GivenReason]
+    degraded: list[str]
+    login: Annotated[str, Field(examples=["success"])]
+    challenge: Annotated[str, Field(examples=["passed"])]
+
+
 class EventDetail(Model):
     """A login, why it got its score (the points of the reasons add up to it), and all that was known around it."""
 
@@ -135,6 +163,7 @@ class EventDetail(Model):
     later: list[Later]
     anomalies: list[Anomaly]
     original: dict[str, Any]
+    decision: GivenDecision | None
 
 
 class UserItem(Model):
@@ -186,23 +215,6 @@ class User(Model):
     events: list[Event]
 
 
-class Window(Model):
-    """Ten minutes of a source's failures; `users` is an estimate above 256."""
-
-    start: Moment
-    failures: int
-    users: int
-
-
-class Tried(Model):
-    """A user as seen from a source."""
-
-    user: Annotated[str, Field(examples=["alice"])]
-    failures: int
-    successes: int
-    last: Moment
-
-
 class SourceStretch(Model):
     """A stretch of time of one source: events by their own time."""
 
@@ -220,26 +232,6 @@ class SourceSeries(Model):
     until: Moment
     step: Annotated[int, BeforeValidator(lambda step: _seconds(step)), Field(examples=[600])]
     stretches: list[SourceStretch]
-
-
-class Entity(Model):
-    """What a source did. `windows` are its recent failures; activity, users tried and successes are those of the
-    range.
-    """
-
-    kind: Annotated[str, Field(examples=["prefix"])]
-    value: Annotated[str, Field(examples=["203.0.113.0/24"])]
-    first: datetime | None
-    last: datetime | None
-    failures: int
-    failures_10m: int
-    failures_1h: int
-    failures_1d: int
-    windows: list[Window]
-    activity: SourceSeries
-    tried: list[Tried]
-    anomalies: list[Anomaly]
-    successes: list[Event]
 
 
 class DeadLetter(Model):

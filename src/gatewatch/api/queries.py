@@ -14,6 +14,7 @@ from gatewatch.api import models
 from gatewatch.api.asking import Asking, AskingOfAnything, Cursor, Limit, Since, Until, found
 from gatewatch.api.dependencies import Asked, Caller, Parts
 from gatewatch.api.openapi import problem
+from gatewatch.api.source_models import Entity
 from gatewatch.core import advice
 from gatewatch.core.events import user_key
 from gatewatch.core.times import to_datetime
@@ -178,7 +179,7 @@ def get_entity(
     value: Annotated[str, Path(max_length=64, examples=["203.0.113.0/24"])],
     since: Since = None,
     until: Until = None,
-) -> models.Entity:
+) -> Entity:
     """A source and its activity: whom it tried, who got in, what was found."""
     begin, end = spanned(since, until, to_datetime(parts.clock.now()))
     try:
@@ -187,7 +188,7 @@ def get_entity(
     except ValueError:
         raise BadQuery(f"that is no {kind}") from None
     activity = models.SourceSeries.model_validate(seen.series_of(kind, canonical, begin, end))
-    return models.Entity.model_validate({**msgspec.structs.asdict(what), "activity": activity})
+    return Entity.model_validate({**msgspec.structs.asdict(what), "activity": activity})
 
 
 def _canonical(kind: str, value: str) -> str:

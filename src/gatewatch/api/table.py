@@ -40,6 +40,8 @@ ROUTES: dict[str, Needs] = {
     # How the system is doing, in system.py
     "GET /v1/health": "read",
     "GET /v1/detectors": "read",
+    # What is stored, as it is stored, in stream.py
+    "GET /v1/stream": "read",
     # What people say of anomalies, in triage.py
     "GET /v1/anomalies/{id}/history": "read",
     "PATCH /v1/anomalies/{id}": "triage",
@@ -47,6 +49,9 @@ ROUTES: dict[str, Needs] = {
     # Programs, in events.py
     "POST /v1/events": "ingest",
     "POST /v1/ingest/{connector}": "ingest",
+    # Applications whose logins wait, in decisions.py
+    "POST /v1/decisions": "decide",
+    "PATCH /v1/decisions/{id}": "decide",
     # The web app, in ui.py: a shell and files, the same for everybody
     "GET /{path:path}": "public",
 }

@@ -99,6 +99,16 @@ def _print_knowledge(out: Console, found: Explanation) -> None:
     taught = f"{learnt} (weight {found.weight})" if found.weight else "taught nothing"
     out.print(Text(f"  {'trust':<8} {taught}"))
     out.print(Text(f"  {'policy':<8} revision {found.policy}"))
+    if (given := found.decision) is not None:
+        said = ", ".join(
+            f"{what} {how}" for what, how in (("login", given.login), ("challenge", given.challenge)) if how
+        )
+        out.print(
+            Text(
+                f"  {'decision':<8} {given.action} (score {given.score}, verdict {given.would_action}) by revision"
+                f" {given.policy} in {given.mode} mode{f'; then {said}' if said else ''}"
+            )
+        )
 
 
 def _around(context: Context) -> list[tuple[str, str]]:

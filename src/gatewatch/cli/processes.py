@@ -1,5 +1,6 @@
 """Commands that run: up, api, detector, notifier, migrate, version."""
 
+import gc
 import os
 import sys
 from typing import Annotated
@@ -91,6 +92,7 @@ def api(
         stopping.with_parent(stop)
     with listener:
         app = build(settings, bootstrap.serving(settings, conninfo), served)
+        gc.freeze()  # what is there now stays: no collection while somebody waits has to look at it
         logs.get().info("the API listens", url=server.address(listener) + settings.base_path)
         server.serve(app, listener, stop)
 

@@ -21,11 +21,12 @@ from gatewatch.cli.attendance import Attendance, Log
 from gatewatch.cli.errors import UserError
 from gatewatch.cli.imports import Source, describe, moment_of
 from gatewatch.cli.progress import progress_for
+from gatewatch.cli.sending import KeyFile, is_address, sending
 from gatewatch.cli.state import State, state_of
 from gatewatch.core.records import EventRecord, RejectRecord
 from gatewatch.ingest.contract import Arrival
 from gatewatch.ingest.registry import ADAPTERS
-from gatewatch.services.feeding import arriving, at_now, feed, shifted, steadily
+from gatewatch.services.feeding import Taker, arriving, at_now, feed, shifted, steadily
 from gatewatch.services.importing import Importer
 from gatewatch.simulator.labels import Simulated
 from gatewatch.simulator.network import networks
@@ -53,9 +54,7 @@ def register(app: typer.Typer) -> None:
 
 def simulate(
     context: typer.Context,
-    out: Annotated[
-        str, typer.Option(help="A file, - for standard output, or `log`: into the running system.")
-    ],
+    out: Annotated[str, typer.Option(help="A file, -, `log` (the running system), or the URL of one.")],
     seed: Annotated[int, typer.Option(help="The same seed makes the same world.")] = 1,
     users: Annotated[int, typer.Option(min=1, max=5_000_000)] = 1_000,
     days: Annotated[float, typer.Option(min=0.01, max=3_650)] = 7,
@@ -73,6 +72,7 @@ def simulate(
         str,
         typer.Option(help="A file for the world's geo database (GATEWATCH_GEO_CITY).", show_default=False),
     ] = "",
+    key_file: KeyFile = "",
 ) -> None:
     """Make up the logins of an organisation, ordinary life and labelled attacks, in the native format."""
     stopping.by_interrupt()
@@ -87,18 +87,20 @@ def simulate(
         scenarios=_scenarios(scenarios),
         tenant_id=state.settings.tenant,
     )
-    dues = steadily(_rate(rate))
+    _check_key_file(key_file, is_address(out))
+    events, dues = world.events(), steadily(_rate(rate))
     with contextlib.ExitStack() as stack:
-        events = world.events()
         if labels:
             events = _labelled(events, stack.enter_context(_created(labels)))
         if geo:
             with _plainly(geo):
                 bootstrap.build_mmdb(Path(geo), networks())
-        if out == LOG:
+        if out == LOG or is_address(out):
             if world.calendar.end > SystemClock().now():
                 state.say("the world ends in the future: what lies ahead of its arrival is dated back to it")
-            _into_log(state, events, dues)
+            address, arrival = "" if out == LOG else out, _arrival(state, "native", "simulate")
+            taker = stack.enter_context(_taking(state, arrival, "--out", address, key_file))
+            feed(taker, arriving(events, arrival, SystemClock()), dues, monotonic, sleep)
         else:
             _into_file(state, events, dues, stack.enter_context(_created(out)))
 
@@ -165,13 +167,6 @@ def _into_file(state: State, events: Iterable[Simulated], dues: Iterable[float],
     state.say(f"{count:,} events")
 
 
-def _into_log(state: State, events: Iterable[Simulated], dues: Iterable[float]) -> None:
-    arrival = _arrival(state, "native", "simulate")
-    clock = SystemClock()
-    with _sending(state, arrival) as importer:
-        feed(importer, arriving(events, arrival, clock), dues, monotonic, sleep)
-
-
 def _arrival(state: State, source: str, origin: str) -> Arrival:
     return Arrival(
         tenant_id=state.settings.tenant,
@@ -181,8 +176,20 @@ def _arrival(state: State, source: str, origin: str) -> Arrival:
     )
 
 
+def _taking(
+    state: State, arrival: Arrival, option: str, address: str, key_file: str
+) -> contextlib.AbstractContextManager[Taker]:
+    """Who takes the events: the system elsewhere that an address names, else the one on this machine."""
+    return sending(state, option, address, key_file) if address else _importing(state, arrival)
+
+
+def _check_key_file(key_file: str, address: bool) -> None:
+    if key_file and not address:
+        raise UserError("--key-file is for sending to an address")
+
+
 @contextlib.contextmanager
-def _sending(state: State, arrival: Arrival) -> Iterator[Importer]:
+def _importing(state: State, arrival: Arrival) -> Iterator[Importer]:
     """Send into the running system, or one that runs for as long; then wait, and say what became of it."""
     with (
         progress_for(state.err) as progress,
@@ -211,8 +218,12 @@ def replay(
             "--shift", help="Let them happen when they are sent, under new ids; else they keep time and id."
         ),
     ] = False,
+    to: Annotated[
+        str, typer.Option(help="The URL of the system they go to; else the running one.", show_default=False)
+    ] = "",
+    key_file: KeyFile = "",
 ) -> None:
-    """Send recorded events with their rhythm into the running system.
+    """Send recorded events with their rhythm into the running system, or to one elsewhere.
 
     Without --shift they are the same events at the same times, only sent slowly: what is stored already stays as it
     is. With --shift they happen again, now: their gaps shrink with the speed.
@@ -221,13 +232,17 @@ def replay(
     state = state_of(context)
     arrival = _arrival(state, source.value, "replay")
     adapter = ADAPTERS[source.value]
-    with LogFile(file, adapter.framing) as lines, _sending(state, arrival) as importer:
+    if to and not is_address(to):
+        raise UserError("--to: no address such as https://example.org")
+    _check_key_file(key_file, bool(to))
+    taking = _taking(state, arrival, "--to", to, key_file)
+    with LogFile(file, adapter.framing) as lines, taking as taker:
         read = adapter(lines.identity)
         results = (result for line in lines for result in read.read(line, at_now(arrival, SystemClock())))
         known = (result for result in results if isinstance(result, EventRecord | RejectRecord))
         sent, timed = tee(known)
         dues = by_speed(_times(timed), speed)
-        feed(importer, _again(sent, shift), dues, monotonic, sleep)
+        feed(taker, _again(sent, shift), dues, monotonic, sleep)
 
 
 def _times(records: Iterable[EventRecord | RejectRecord]) -> Iterator[int]:

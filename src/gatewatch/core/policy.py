@@ -3,7 +3,7 @@
 A revision never changes once stored; each event keeps the revision it was assessed by.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -11,6 +11,8 @@ from gatewatch.core.times import DAY, HOUR, MINUTE
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+#: Whether decisions are answered by their verdict, or only told what it would be.
+Mode = Literal["monitor", "enforce"]
 
 
 class _Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -136,9 +138,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     A signal of `open_strength` opens an anomaly; so does an event of `open_score` under its strongest signal. A
     success with `flag_score` is learnt on probation. `levels` are the least scores of low, medium, high, critical.
+    In `monitor` mode decisions always allow and say what the verdict would be.
     """
 
     revision: int = 0
+    mode: Mode = "monitor"
     levels: tuple[int, int, int, int] = (20, 40, 70, 90)
     challenge_score: int = 50
     deny_score: int = 85

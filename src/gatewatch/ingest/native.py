@@ -7,7 +7,7 @@ counts as bad_credentials (what users expect of a minimal event).
 import binascii
 from base64 import b64decode
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -90,6 +90,8 @@ OUTCOMES: dict[str, Outcome] = {
     "failed": "failure",
 }
 
+Shape = TypeVar("Shape", bound=Native)
+
 _typed = msgspec.json.Decoder(Native)
 _sizing = msgspec.msgpack.Encoder()
 _NO_CONTEXT = NativeContext()
@@ -138,16 +140,17 @@ def _read(value: bytes, arrival: Arrival, fallback_id: Callable[[], str]) -> Eve
     try:
         if len(value) > MAX_LINE:
             raise Refused("line_too_long", f"The record has {len(value):,} bytes; {MAX_LINE:,} are allowed.")
-        document, extra = _decode(value)
+        document, extra = decoded(value, _typed)
         id = event_identifier(document.event_id) or fallback_id()
-        return record(_event(document, extra, arrival, id), value, arrival)
+        return record(event_of(document, extra, arrival, id), value, arrival)
     except Refused as refusal:
         return rejected(refusal, fallback_id(), value, arrival)
 
 
-def _decode(value: bytes) -> tuple[Native, dict[str, Any]]:
+def decoded(value: bytes, typed: msgspec.json.Decoder[Shape]) -> tuple[Shape, dict[str, Any]]:
+    """The fields that the shape knows, and the rest. Raises `Refused`."""
     try:
-        return decode(value, _typed), {}
+        return decode(value, typed), {}
     except msgspec.ValidationError:
         pass  # an unknown field, an envelope, or a wrong type: look closer
     document = decode_value(value)
@@ -155,9 +158,10 @@ def _decode(value: bytes) -> tuple[Native, dict[str, Any]]:
         raise Refused("not_an_object", "The JSON is no object.")
     if "specversion" in document:
         document = _opened(document)
-    known, extra = split(document)
+    shape: type[Shape] = typed.type
+    known, extra = split(document, frozenset(shape.__struct_fields__))
     try:
-        return msgspec.convert(known, Native), extra
+        return msgspec.convert(known, shape), extra
     except msgspec.ValidationError as error:
         raise Refused("bad_field", f"{error}.") from None
 
@@ -182,7 +186,8 @@ def _opened(envelope: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
-def _event(native: Native, extra: dict[str, Any], arrival: Arrival, id: str) -> LoginEvent:
+def event_of(native: Native, extra: dict[str, Any], arrival: Arrival, id: str) -> LoginEvent:
+    """The event that these fields tell of. Raises `Refused`."""
     flags: list[Flag] = []
     time, zone_assumed = _time(native, arrival)
     if zone_assumed:

@@ -121,17 +121,16 @@ _NESTED: dict[str, frozenset[str]] = {
         *(("app", NativeApp), ("geo", NativeGeo), ("asn", NativeAsn), ("ua", NativeAgent)),
     )
 }
-_FIELDS = frozenset(Native.__struct_fields__)
 
 
-def split(document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The known fields and the rest; an object of its own name under `extra` belongs to the rest."""
+def split(document: dict[str, Any], fields: frozenset[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The known `fields` and the rest; an object of its own name under `extra` belongs to the rest."""
     known: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for key, value in document.items():
         if key == "extra" and isinstance(value, dict):
             rest.update(value)
-        elif key not in _FIELDS:
+        elif key not in fields:
             rest[key] = value
         elif key in _NESTED and isinstance(value, dict):
             known[key] = {name: item for name, item in value.items() if name in _NESTED[key]}

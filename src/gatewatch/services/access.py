@@ -134,6 +134,10 @@ class Sessions:
         """The session of a token, None for one that has ended. Raises `Unavailable` where that is not known."""
         return self._store.session(digest(token), IDLE) if 0 < len(token) <= LONGEST else None
 
+    def permissions(self, token: str) -> frozenset[Permission]:
+        """What the session of a token still allows. Asking does not keep it alive. Raises `Unavailable`."""
+        return self._store.session_permissions(digest(token), IDLE)
+
     def attempt(self, name: str, address: str) -> None:
         """Count an attempt to log in. Raises `TooManyAttempts`, before anything slow is done."""
         by_address, by_name = _buckets(name, address)

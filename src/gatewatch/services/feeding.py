@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
+from typing import Protocol
 
 import msgspec
 
@@ -9,12 +10,23 @@ from gatewatch.core.records import EventRecord, RejectRecord
 from gatewatch.ingest.contract import Arrival
 from gatewatch.ingest.native import read_native
 from gatewatch.ports import Clock
-from gatewatch.services.importing import Importer
 from gatewatch.simulator.labels import Simulated
 from gatewatch.simulator.wire import native_json
 
 #: Events due within this time (s) travel together.
 TOGETHER = 0.05
+
+
+class Taker(Protocol):
+    """Takes records one by one and sends them on together."""
+
+    def add(self, record: EventRecord | RejectRecord) -> None:
+        """Take one."""
+        ...
+
+    def flush(self) -> None:
+        """Send on what was taken."""
+        ...
 
 
 def steadily(rate: float) -> Iterator[float]:
@@ -43,7 +55,7 @@ def shifted(record: EventRecord, time: int, run: str) -> EventRecord:
 
 
 def feed(
-    importer: Importer,
+    taker: Taker,
     events: Iterable[EventRecord | RejectRecord],
     dues: Iterable[float],
     clock: Callable[[], float],
@@ -54,7 +66,7 @@ def feed(
     for due, event in zip(dues, events, strict=False):
         ahead = start + due - clock()
         if ahead > TOGETHER:
-            importer.flush()
+            taker.flush()
             pause(ahead)
-        importer.add(event)
-    importer.flush()
+        taker.add(event)
+    taker.flush()

@@ -9,6 +9,7 @@ import msgspec
 
 from gatewatch.core import wording
 from gatewatch.core.anomalies import subject_of
+from gatewatch.core.decisions import decision_of
 from gatewatch.core.events import user_key
 from gatewatch.core.policy import Policy
 from gatewatch.read_ports import (
@@ -23,12 +24,14 @@ from gatewatch.read_ports import (
 )
 from gatewatch.services.views import (
     AnomalyView,
+    DecisionView,
     EventView,
     Explanation,
     Later,
     SourceView,
     UserView,
     anomaly_view,
+    decision_view,
     event_view,
     reason_view,
     source_view,
@@ -112,7 +115,12 @@ class Queries:
             later=self._later(event.user_key, event.event_id),
             anomalies=self.anomalies(opened, RECENT),
             original=msgspec.to_builtins(event),
+            decision=self._decision(event.tenant_id, event.event_id),
         )
+
+    def _decision(self, tenant_id: str, event_id: str) -> DecisionView | None:
+        stored = self._store.decision(decision_of(tenant_id, event_id))
+        return decision_view(stored) if stored is not None else None
 
     def _later(self, key: str, event_id: str) -> list[Later]:
         found = [c for c in self._store.controls(key) if c.control.event_id == event_id]

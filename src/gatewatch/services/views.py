@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
-from gatewatch.core import counts, profiles, wording
+from gatewatch.core import counts, decisions, profiles, wording
 from gatewatch.core.context import Context
 from gatewatch.core.profiles import ATTRIBUTES, Held, Profile
 from gatewatch.core.signals import Signal
 from gatewatch.core.sources import BUCKET, DAY_BUCKETS, HOUR_BUCKETS, Buckets
 from gatewatch.core.times import to_datetime
-from gatewatch.read_ports import Status, StoredAnomaly, StoredEvent, StoredProfile, Tried
+from gatewatch.read_ports import Status, StoredAnomaly, StoredDecision, StoredEvent, StoredProfile, Tried
 from gatewatch.services.batches import RISK_HALF_LIFE
 
 
@@ -174,6 +174,23 @@ class Later(msgspec.Struct, frozen=True):
     reasons: list[Reason]
 
 
+class DecisionView(msgspec.Struct, frozen=True):
+    """What was answered while a login waited, and what was reported of it afterwards ("" for nothing)."""
+
+    decision_id: str
+    decided_at: datetime
+    action: str
+    would_action: str
+    mode: str
+    policy: int
+    score: int
+    level: str
+    reasons: tuple[decisions.Reason, ...]
+    degraded: tuple[str, ...]
+    login: str
+    challenge: str
+
+
 class Explanation(msgspec.Struct, frozen=True):
     """Why an event got its score: the reasons' points add up to it."""
 
@@ -191,6 +208,7 @@ class Explanation(msgspec.Struct, frozen=True):
     later: list[Later]
     anomalies: list[AnomalyView]
     original: dict[str, Any]
+    decision: DecisionView | None = None
 
 
 def anomaly_view(stored: StoredAnomaly) -> AnomalyView:
@@ -259,6 +277,24 @@ def reason_view(signal: Signal) -> Reason:
         signal.attack,
         wording.reason_text(signal),
         signal.evidence,
+    )
+
+
+def decision_view(stored: StoredDecision) -> DecisionView:
+    """A decision as it was answered."""
+    given = decisions.decode(stored.answer)
+    return DecisionView(
+        stored.id,
+        stored.decided_at,
+        given.action,
+        given.would_action,
+        given.policy.mode,
+        given.policy.revision,
+        given.score,
+        given.level,
+        given.reasons,
+        given.degraded,
+        *stored.told,
     )
 
 

@@ -15,6 +15,7 @@ from gatewatch import bootstrap
 from gatewatch.access_ports import Permission
 from gatewatch.api.app import build
 from gatewatch.settings import read
+from tests.integration.heart.rig import Heart
 from tests.support.http import served
 
 PASSWORD = "a long enough password"
@@ -93,6 +94,22 @@ def app(api: Api, url: str) -> Iterator[httpx.Client]:
     """An application with a key."""
     with httpx.Client(base_url=url, headers=bearer(api.key("ingest")), timeout=60) as client:
         yield client
+
+
+@pytest.fixture
+def portal(api: Api, url: str) -> Iterator[httpx.Client]:
+    """An application with a key that may ask for decisions and look."""
+    headers = bearer(api.key("decide", "read"))
+    with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def heart(api: Api) -> Iterator[Heart]:
+    """A detector on the same database."""
+    heart = Heart(api.conninfo)
+    yield heart
+    heart.close()
 
 
 def log_in(client: httpx.Client, name: str = "ada", password: str = PASSWORD, **more: Any) -> httpx.Response:

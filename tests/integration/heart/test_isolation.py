@@ -38,6 +38,7 @@ _TABLES = (
         "activity",
         "activity_values",
         "anomaly_statuses",
+        "decisions",
     ),
 )
 

@@ -9,9 +9,11 @@ import pytest
 
 from gatewatch.adapters.postgres.queries import Filter, _network, statement
 from gatewatch.adapters.postgres.statements import load
+from gatewatch.adapters.postgres.stream import statement as stream_statement
 from gatewatch.adapters.postgres.tenancy import TenantSession
 from gatewatch.core.times import from_datetime
 from gatewatch.read_ports import AnomalyFilter, DeadLetterFilter, EventFilter, Position, UserFilter
+from gatewatch.stream_ports import Stretch
 from tests.integration.queries.filling import DAY, EVENTS, NOW
 
 PAGE = 50
@@ -175,6 +177,16 @@ def test_the_page_of_a_source_reads_its_range(reader: TenantSession, name: str, 
     found = explained(reader, load("queries.sql")[statement], {**wanted, "step": DAY / 24, "limit": PAGE})
     assert "Seq Scan" not in found.kinds
     assert found.rows_read <= EVENTS / 120 * 1.1
+
+
+@pytest.mark.parametrize("name", ["events", "waiting"])
+def test_the_stream_reads_what_is_new(reader: TenantSession, name: str) -> None:
+    """What was stored since is read by its place from an index, over all months, and nothing else."""
+    stretches = [Stretch(part, EVENTS - 400, EVENTS - 240) for part in range(8)]
+    found = explained(reader, *stream_statement(name, stretches, each=62, most=1_000))
+    assert not found.kinds & {"Seq Scan", "Bitmap Heap Scan"}
+    assert {"tenant_id_part_off" in index for index in found.indexes} == {True}
+    assert found.rows_read == 160
 
 
 @pytest.mark.parametrize("name", ["activity", "anomaly_activity", "top", "backlog", "dead_letter_count"])

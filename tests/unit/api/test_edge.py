@@ -82,7 +82,19 @@ def serving(failing: bool = False) -> Serving:
         raise AssertionError(tenant)
 
     nobody: Any = None
-    return Serving(ready, nobody, nobody, queries, queries, queries, nobody, nobody, lambda: None)
+    return Serving(
+        ready,
+        nobody,
+        nobody,
+        queries,
+        queries,
+        queries,
+        queries,
+        lambda: nobody,
+        nobody,
+        nobody,
+        lambda: None,
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -464,6 +464,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream
+         * @description Events and versions of anomalies as they are stored, each exactly once, across reconnects too.
+         */
+        get: operations["stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/ingest/{connector}": {
         parameters: {
             query?: never;
@@ -482,6 +502,43 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/v1/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide on a login
+         * @description The login is recorded as well. The same event_id and body get the same answer, byte for byte.
+         */
+        post: operations["decide"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decisions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Report how a login or its challenge ended */
+        patch: operations["report_result"];
         trace?: never;
     };
 }
@@ -1037,6 +1094,100 @@ export interface components {
             original: {
                 [key: string]: unknown;
             };
+            decision: components["schemas"]["GivenDecision"] | null;
+        };
+        /**
+         * GivenDecision
+         * @description What was answered while the login waited, and what was reported of it afterwards ("" for nothing).
+         */
+        GivenDecision: {
+            /**
+             * Decision Id
+             * @example dec_5f0c3e0d8f6a4b1e9c7d2a3b4c5d6e7f
+             */
+            decision_id: string;
+            /**
+             * Decided At
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            decided_at: string;
+            /**
+             * Action
+             * @example allow
+             */
+            action: string;
+            /**
+             * Would Action
+             * @example challenge
+             */
+            would_action: string;
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "monitor" | "enforce";
+            /** Policy */
+            policy: number;
+            /**
+             * Score
+             * @example 73
+             */
+            score: number;
+            /**
+             * Level
+             * @example high
+             */
+            level: string;
+            /** Reasons */
+            reasons: components["schemas"]["GivenReason"][];
+            /** Degraded */
+            degraded: string[];
+            /**
+             * Login
+             * @example success
+             */
+            login: string;
+            /**
+             * Challenge
+             * @example passed
+             */
+            challenge: string;
+        };
+        /**
+         * GivenReason
+         * @description A reason as it was answered.
+         */
+        GivenReason: {
+            /**
+             * Code
+             * @example impossible_travel
+             */
+            code: string;
+            /**
+             * Kind
+             * @example rule
+             */
+            kind: string;
+            /**
+             * Contribution
+             * @example 41
+             */
+            contribution: number;
+            /** Text */
+            text: string;
+            /** Evidence */
+            evidence: {
+                [key: string]: unknown;
+            };
+            /**
+             * Attack
+             * @description ATT&CK techniques.
+             * @example [
+             *       "T1078.004"
+             *     ]
+             */
+            attack: string[];
         };
         /**
          * Health
@@ -3913,6 +4064,105 @@ export interface operations {
             };
         };
     };
+    stream: {
+        parameters: {
+            query?: {
+                /** @description Go on behind this id; from now on without one. */
+                after?: string;
+                /** @description What is to be told of. */
+                kinds?: string;
+            };
+            header?: {
+                /** @description The id of the last block that came; it goes before `after`. */
+                "last-event-id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `event`s and `anomaly`s as in their lists, and `reset`. It does not end by itself. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example retry: 2000
+                     *     id: k8QIBu...
+                     *
+                     *     id: k8QIBw...
+                     *     event: event
+                     *     data: {"event_id":"a-1","time":"2026-11-22T10:00:00Z","user":"alice","score":0}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid credential. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is not what it must be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many streams of this caller. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     send_records: {
         parameters: {
             query?: never;
@@ -4040,6 +4290,423 @@ export interface operations {
                 };
             };
             /** @description Not durable; send it again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decide: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A login without an id gets the same one when the request is sent again under the same key. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "event_id": "login-4711",
+                 *       "type": "login",
+                 *       "stage": "post_auth",
+                 *       "outcome": "success",
+                 *       "occurred_at": "2026-11-22T10:00:00Z",
+                 *       "user": {
+                 *         "id": "u1",
+                 *         "name": "alice",
+                 *         "mfa_enrolled": true
+                 *       },
+                 *       "context": {
+                 *         "ip": "203.0.113.7",
+                 *         "user_agent": "Mozilla/5.0",
+                 *         "device_id": "d1"
+                 *       },
+                 *       "auth": {
+                 *         "method": "password",
+                 *         "protocol": "oidc"
+                 *       },
+                 *       "app": {
+                 *         "id": "portal"
+                 *       },
+                 *       "policy": "default",
+                 *       "dry_run": false
+                 *     }
+                 */
+                "application/json": {
+                    event_id?: string;
+                    /** @enum {string} */
+                    outcome: "attempted" | "success" | "failure";
+                    occurred_at: string;
+                    /** @enum {string} */
+                    policy?: "default";
+                    dry_run?: boolean;
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The decision; it is durable. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "decision_id": "dec_5f0c3e0d8f6a4b1e9c7d2a3b4c5d6e7f",
+                     *       "event_id": "login-4711",
+                     *       "action": "allow",
+                     *       "would_action": "challenge",
+                     *       "score": 73,
+                     *       "level": "high",
+                     *       "scores": {
+                     *         "account_takeover": 73,
+                     *         "credential_attack": 0
+                     *       },
+                     *       "reasons": [
+                     *         {
+                     *           "code": "impossible_travel",
+                     *           "kind": "rule",
+                     *           "contribution": 73,
+                     *           "text": "The user signed in from 203.0.113.7 (Sydney, AU) 12 minutes after a login from Oslo, NO.",
+                     *           "evidence": {
+                     *             "km": 15940,
+                     *             "minutes": 12
+                     *           },
+                     *           "attack": [
+                     *             "T1078.004"
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "challenge": {
+                     *         "suggested": [
+                     *           "webauthn",
+                     *           "totp"
+                     *         ]
+                     *       },
+                     *       "policy": {
+                     *         "id": "default",
+                     *         "revision": 7,
+                     *         "mode": "monitor"
+                     *       },
+                     *       "device": {
+                     *         "id": "d1",
+                     *         "new": true
+                     *       },
+                     *       "degraded": [],
+                     *       "failover": false,
+                     *       "model": {
+                     *         "name": "freeman",
+                     *         "version": "1"
+                     *       },
+                     *       "took_ms": 3
+                     *     }
+                     */
+                    "application/json": {
+                        decision_id: string | null;
+                        event_id: string;
+                        /**
+                         * @description What to do; in monitor mode allow.
+                         * @enum {string}
+                         */
+                        action: "allow" | "challenge" | "deny";
+                        /**
+                         * @description The verdict, whatever the mode.
+                         * @enum {string}
+                         */
+                        would_action: "allow" | "challenge" | "deny";
+                        score: number;
+                        /** @enum {string} */
+                        level: "none" | "low" | "medium" | "high" | "critical";
+                        scores: {
+                            account_takeover: number;
+                            credential_attack: number;
+                        };
+                        reasons: {
+                            /** @description Stable; also what was missing, such as first_login. */
+                            code: string;
+                            /** @enum {string} */
+                            kind: "rule" | "behavioral" | "statistical" | "learning";
+                            /** @description Points of the score. */
+                            contribution: number;
+                            text: string;
+                            evidence: {
+                                [key: string]: unknown;
+                            };
+                            /** @description ATT&CK techniques. */
+                            attack: string[];
+                        }[];
+                        challenge: {
+                            suggested: string[];
+                        } | null;
+                        policy: {
+                            id: string;
+                            revision: number;
+                            /** @enum {string} */
+                            mode: "monitor" | "enforce";
+                        };
+                        device: {
+                            id: string;
+                            new: boolean;
+                        } | null;
+                        /** @description What had to be done without. */
+                        degraded: string[];
+                        /** @description Always false here; clients answer true themselves. */
+                        failover: boolean;
+                        model: {
+                            name: string;
+                            version: string;
+                        } | null;
+                        took_ms: number;
+                    };
+                };
+            };
+            /** @description Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid credential. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The id was decided on, or reported on, otherwise. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many bytes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another type or encoding. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is not what it must be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not durable: nothing was decided; fall back or ask again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example dec_5f0c3e0d8f6a4b1e9c7d2a3b4c5d6e7f */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "challenge": "passed"
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {string} */
+                    login?: "success" | "failure";
+                    /** @description Why the login failed. */
+                    reason?: string;
+                    /** @enum {string} */
+                    challenge?: "passed" | "failed" | "abandoned";
+                    /** @description When the login ended; now unless it is said. */
+                    occurred_at?: string;
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description What is known now; the same report again changes nothing. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "decision_id": "dec_5f0c3e0d8f6a4b1e9c7d2a3b4c5d6e7f",
+                     *       "event_id": "login-4711",
+                     *       "login": null,
+                     *       "challenge": "passed"
+                     *     }
+                     */
+                    "application/json": {
+                        decision_id: string;
+                        event_id: string;
+                        login: ("success" | "failure") | null;
+                        challenge: ("passed" | "failed" | "abandoned") | null;
+                    };
+                };
+            };
+            /** @description Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid credential. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such decision. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The id was decided on, or reported on, otherwise. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many bytes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another type or encoding. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is not what it must be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not durable: nothing was decided; fall back or ask again. */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -1,18 +1,19 @@
 /**
  * The stream of `/v1/stream`, one connection for all tabs: the tab that holds the lock has the connection and passes
- * on what comes; when it goes, another takes its place. A message that may have been missed is told as `reset`.
+ * on what comes; when it goes, another takes its place and goes on where it was. What may have been missed all the same
+ * is told as `reset`.
  */
 import { base } from './client'
 
 export type StreamState = 'connecting' | 'live' | 'off'
 export type StreamMessage = { type: 'event' | 'anomaly'; data: unknown } | { type: 'reset' }
 
-type Told = StreamMessage | { type: 'state'; state: StreamState } | { type: 'asked' }
+type Told = (StreamMessage & { id: string }) | { type: 'state'; state: StreamState } | { type: 'asked' }
 
 const NAME = 'gatewatch-stream'
 const TYPES = ['event', 'anomaly', 'reset'] as const
-/** After a refusal (no such route, no session) the browser does not try again by itself; we do, rarely. */
-const AGAIN = 30_000
+/** After a refusal (too many streams, no session) the browser does not try again by itself; we do, rarely. */
+const AGAIN = 15_000
 
 interface Listener {
   onMessage: (message: StreamMessage) => void
@@ -28,6 +29,8 @@ export class SharedStream {
   private stop = new AbortController()
   private leading = false
   private state: StreamState = 'connecting'
+  /** The id of the last message that was heard: what comes after it is asked for. */
+  private last = ''
 
   /** `refused` is called when the server does not let the stream begin. */
   constructor(refused: () => void) {
@@ -63,6 +66,7 @@ export class SharedStream {
     this.tabs = this.release = null
     this.leading = false
     this.state = 'connecting'
+    this.last = ''
   }
 
   private lead(done: () => void): void {
@@ -70,13 +74,15 @@ export class SharedStream {
     this.leading = true
     let source: EventSource | null = null
     let timer: ReturnType<typeof setTimeout> | undefined
-    // Whoever led before may have had more than it passed on.
+    // Whoever led before may have been told something; where nothing is known of it, nothing can be asked for.
     let late = this.state === 'live'
     const connect = () => {
-      source = new EventSource(`${base}/v1/stream`)
+      const after = this.last && `?after=${encodeURIComponent(this.last)}`
+      late &&= !after
+      source = new EventSource(`${base}/v1/stream${after}`)
       source.onopen = () => {
         this.tell({ type: 'state', state: 'live' })
-        if (late) this.tell({ type: 'reset' })
+        if (late) this.tell({ type: 'reset', id: '' })
         late = false
       }
       source.onerror = () => {
@@ -97,8 +103,8 @@ export class SharedStream {
     connect()
   }
 
-  private pass(type: (typeof TYPES)[number], { data }: MessageEvent<string>): void {
-    this.tell(type === 'reset' ? { type } : { type, data: JSON.parse(data) as unknown })
+  private pass(type: (typeof TYPES)[number], { data, lastEventId: id }: MessageEvent<string>): void {
+    this.tell(type === 'reset' ? { type, id } : { type, data: JSON.parse(data) as unknown, id })
   }
 
   private tell(told: Told): void {
@@ -112,6 +118,7 @@ export class SharedStream {
       return
     }
     if (told.type === 'state') this.state = told.state
+    else this.last = told.id
     for (const listener of this.listeners) {
       if (told.type === 'state') listener.onState(told.state)
       else listener.onMessage(told)

@@ -57,6 +57,11 @@ class PostgresAccess:
             return OpenSession(tenant, id, account, name, _known(permissions), expires_at)
         return None
 
+    def session_permissions(self, token_hash: bytes, idle: timedelta) -> frozenset[Permission]:
+        """What the session of a token allows."""
+        ((found,),) = self._rows("session_permissions", token=token_hash, idle=idle)
+        return _known(found)
+
     def end_session(self, token_hash: bytes) -> None:
         """End the session of a token."""
         self._rows("end_session", token=token_hash)

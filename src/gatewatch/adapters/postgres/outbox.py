@@ -40,7 +40,7 @@ class Upkeep:
         self._session, self._retention_days = session, retention_days
 
     def __call__(self) -> None:
-        """Close a full segment, drop what was read, forget old messages, drop events past their retention."""
+        """Close a full segment, drop what was read, forget old messages, drop what is past its retention."""
         topic = {"topic": LOGINS}
         ((records, age),) = self._session.rows(_SQL["segment"], topic)
         if records >= SEGMENT_RECORDS or (records and age >= SEGMENT_SECONDS):
@@ -48,4 +48,6 @@ class Upkeep:
         self._session.run(_SQL["drop"], topic | {"keep": timedelta(0)})
         self._session.run(_SQL["forget"], {"keep": KEEP_OUTBOX})
         if self._retention_days:
-            self._session.run(_SQL["drop_events"], {"keep": timedelta(days=self._retention_days)})
+            keep = {"keep": timedelta(days=self._retention_days)}
+            self._session.run(_SQL["drop_events"], keep)
+            self._session.run(_SQL["forget_decisions"], keep)

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from gatewatch.adapters.postgres.decisions import DECISION, stored_decision
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.adapters.postgres.tenancy import TenantRows
 from gatewatch.core import anomalies, context, events, policy, profiles, records, signals, sources
@@ -31,6 +32,7 @@ from gatewatch.read_ports import (
     StoredAnomaly,
     StoredControl,
     StoredDeadLetter,
+    StoredDecision,
     StoredEvent,
     StoredProfile,
     Top,
@@ -64,7 +66,7 @@ class PostgresQueries:
 
     def events(self, wanted: EventFilter, limit: int, after: Position | None = None) -> list[StoredEvent]:
         """Events, the latest first."""
-        return [_stored(row) for row in self._session.rows(*statement(wanted, limit, after))]
+        return [stored_event(row) for row in self._session.rows(*statement(wanted, limit, after))]
 
     def users(self, wanted: UserFilter, limit: int, after: Position | None = None) -> list[StoredProfile]:
         """Users, the riskiest or the latest first."""
@@ -82,6 +84,11 @@ class PostgresQueries:
             for row in self._rows("controls", user=user_key)
             if isinstance(found := records.decode(row[0]), ControlRecord)
         ]
+
+    def decision(self, id: str) -> StoredDecision | None:
+        """A decision that was answered."""
+        rows = self._session.rows(DECISION, {"id": id})
+        return stored_decision(rows[0]) if rows else None
 
     def buckets(self, kind: str, value: str) -> Buckets:
         """A source's failures."""
@@ -202,7 +209,8 @@ def _profile(row: tuple[Any, ...]) -> StoredProfile:
     return StoredProfile(row[0], profiles.decode(row[1]), *row[2:])
 
 
-def _stored(row: tuple[Any, ...]) -> StoredEvent:
+def stored_event(row: tuple[Any, ...]) -> StoredEvent:
+    """A row of the statement of events, without what comes before it."""
     event, assessment, numbers, received, stored, late, weight, held, *place = row
     return StoredEvent(
         events.decode(event),

@@ -10,6 +10,9 @@ FROM access_open_session(%(tenant)s, %(account)s, %(verified)s, %(session)s, %(t
 -- name: session
 SELECT tenant_id, session_id, account_id, name, permissions, expires_at FROM access_session(%(token)s, %(idle)s)
 
+-- name: session_permissions
+SELECT coalesce(access_session_permissions(%(token)s, %(idle)s), '{}')
+
 -- name: end_session
 SELECT access_end_session(%(token)s)
 

@@ -26,5 +26,10 @@ SELECT log_roll(%(topic)s)
 -- name: drop
 SELECT log_drop(%(topic)s, %(keep)s)
 
+-- name: forget_decisions
+-- Those of the months that were dropped, some thousands at a time.
+DELETE FROM decisions WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM decisions WHERE decided_at < date_trunc('month', now() - %(keep)s, 'UTC') ORDER BY decided_at LIMIT 5000))
+
 -- name: drop_events
 SELECT drop_event_partitions(now() - %(keep)s)
