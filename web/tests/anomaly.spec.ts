@@ -130,6 +130,9 @@ describe('the reasons of an anomaly', () => {
     const takeover = anomaly({ detector: 'account_takeover', score: 75 })
     const later = [{ score: 75, reasons: [reason('account_takeover', 75)] }]
     expect(reasonsOf(takeover, detail(60, later))).toEqual([reason('account_takeover', 75)])
+    const stuffing = { ...reason('account_takeover', 75), evidence: { finding: 'credential_stuffing' } }
+    const both = detail(60, [...later, { score: 75, reasons: [stuffing] }])
+    expect(reasonsOf({ ...takeover, evidence: stuffing.evidence }, both)).toEqual([stuffing])
   })
 
   it('are its own alone where no login says more', () => {
@@ -143,6 +146,7 @@ describe('the timeline of an anomaly', () => {
   it('goes from an hour before to an hour after, and has the login it is compared with', () => {
     expect(timelineOf(anomaly())).toEqual({
       user: 'alice',
+      limit: 200,
       since: '2026-04-06T11:00:00.000Z',
       until: '2026-04-06T14:00:00.000Z',
     })

@@ -6,12 +6,16 @@ export function reasonsOf(anomaly: Anomaly, detail: EventDetail | null): Reason[
   const judged = detail
     ? [{ score: detail.event.score as number | null, reasons: detail.reasons }, ...detail.later]
     : []
-  const found = judged.find(
+  const found = judged.filter(
     ({ score, reasons }) =>
       score === anomaly.score && reasons.some(({ detector }) => detector === anomaly.detector),
   )
-  return found?.reasons ?? [alone(anomaly)]
+  // Of several that gave the same score, the one whose evidence the anomaly has.
+  const same = found.find(({ reasons }) => reasons.some((reason) => alike(reason.evidence, anomaly.evidence)))
+  return (same ?? found[0])?.reasons ?? [alone(anomaly)]
 }
+
+const alike = (one: object, other: object) => JSON.stringify(one) === JSON.stringify(other)
 
 /** A source is judged over all its failures, by one detector: it is the whole score. */
 function alone({ detector, score, attack, sentence, evidence }: Anomaly): Reason {

@@ -4,6 +4,8 @@ import type { Query } from '@/pages/events/query'
 import { momentOf } from './facts'
 
 const AROUND = 3_600_000
+/** Of an attack many are one line. */
+const MANY = 200
 
 /** The question for them; null where the subject is nothing that logins can be asked by. */
 export function timelineOf(anomaly: Anomaly): Query | null {
@@ -12,6 +14,7 @@ export function timelineOf(anomaly: Anomaly): Query | null {
   const first = Math.min(Date.parse(anomaly.first_seen), compared(anomaly))
   return {
     ...subject,
+    limit: MANY,
     since: new Date(first - AROUND).toISOString(),
     until: new Date(Date.parse(anomaly.last_seen) + AROUND).toISOString(),
   }
