@@ -17,6 +17,7 @@ from gatewatch.core.profiles import Profile
 from gatewatch.core.records import ControlRecord, EventRecord
 from gatewatch.core.signals import Assessment
 from gatewatch.core.sources import Buckets
+from gatewatch.health_ports import HealthStore
 from gatewatch.ports import Unavailable
 
 
@@ -268,35 +269,7 @@ class Pulse(msgspec.Struct, frozen=True):
     server: str
 
 
-#: Whether somebody reads a partition: a member that beats, one whose lease ran out, nobody.
-Ownership = Literal["alive", "expired", "none"]
-
-
-class PartitionHealth(NamedTuple):
-    """A partition of the log: how many records of it nobody has read, who owns it, and until when."""
-
-    part: int
-    unread: int
-    ownership: Ownership
-    owner: str
-    lease_until: datetime | None
-
-
-class OutboxHealth(NamedTuple):
-    """What was published and not yet relayed: of everybody how much, and since when the tenant's own waits."""
-
-    waiting: int
-    oldest: datetime | None
-
-
-class Newest(NamedTuple):
-    """A tenant's newest event by its own time, and when the newest one was stored. None without any."""
-
-    event: datetime | None
-    stored: datetime | None
-
-
-class Backlog(NamedTuple):
+class Backlog(msgspec.Struct, frozen=True):
     """A part of what waits for somebody: open anomalies of a severity and status."""
 
     severity: str
@@ -338,7 +311,7 @@ class Top(NamedTuple):
     signalled: int
 
 
-class QueryStore(Protocol):
+class QueryStore(HealthStore, Protocol):
     """What there is to see of one tenant. All raise `ports.Unavailable`; none of them changes anything."""
 
     def anomalies(
@@ -393,32 +366,12 @@ class QueryStore(Protocol):
         """The values that came most often in whole hours, by a number that is above 0."""
         ...
 
-    def policy(self) -> Policy:
-        """The policy in force."""
-        ...
-
     def pulse(self) -> Pulse:
         """How the system is doing."""
         ...
 
-    def partitions(self) -> list[PartitionHealth]:
-        """How far each partition of the log has been read, and by whom."""
-        ...
-
-    def outbox(self) -> OutboxHealth:
-        """What waits to be relayed."""
-        ...
-
-    def newest(self) -> Newest:
-        """When something happened last, and when something was stored last."""
-        ...
-
     def backlog(self, since: datetime, until: datetime, most: int) -> list[Backlog]:
         """Open anomalies by severity and status, of the `most` that were hit last in a range."""
-        ...
-
-    def dead_letter_count(self, since: datetime, most: int) -> int:
-        """How many dead letters came since then, counted up to `most`."""
         ...
 
     def totals(self) -> Totals:

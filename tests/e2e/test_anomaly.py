@@ -93,7 +93,7 @@ def test_a_status_and_its_undo(visit: Visit, site: Site) -> None:
     page.goto(f"/anomalies/{anomaly_of(site, HOSTILE)}")
     status = page.get_by_role("region", name="Status")
     expect(status.get_by_text("Nobody has said anything yet")).to_be_visible()
-    status.get_by_role("button", name="Resolved").click()
+    status.get_by_role("button", name="Resolved", exact=True).click()
     said = status.get_by_role("list", name="What was said before").get_by_role("listitem")
     expect(said).to_have_count(1)
     expect(said.first).to_contain_text("ada")
@@ -101,7 +101,7 @@ def test_a_status_and_its_undo(visit: Visit, site: Site) -> None:
     page.get_by_role("button", name="Undo").click()
     expect(said).to_have_count(2)
     expect(said.first).to_contain_text("New")
-    expect(status.get_by_role("button", name="New")).to_have_attribute("aria-pressed", "true")
+    expect(status.get_by_role("button", name="New", exact=True)).to_have_attribute("aria-pressed", "true")
     visitor.unhurt()
 
 
@@ -112,15 +112,19 @@ def test_somebody_else_was_first(visit: Visit, site: Site) -> None:
     found = anomaly_of(site, TRAVELLER)
     page.goto(f"/anomalies/{found}")
     status = page.get_by_role("region", name="Status")
-    expect(status.get_by_role("button", name="Resolved")).to_be_enabled()
+    expect(status.get_by_role("button", name="Resolved", exact=True)).to_be_enabled()
     say(visitor, site, found, "in_progress")
-    status.get_by_role("button", name="Resolved").click()
+    status.get_by_role("button", name="Resolved", exact=True).click()
     alert = status.get_by_role("alert")
     expect(alert).to_contain_text("Somebody else set this to In progress")
-    expect(status.get_by_role("button", name="In progress")).to_have_attribute("aria-pressed", "true")
+    expect(status.get_by_role("button", name="In progress", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
     visitor.sound("anomaly-conflict")
     alert.get_by_role("button", name="all the same").click()
-    expect(status.get_by_role("button", name="Resolved")).to_have_attribute("aria-pressed", "true")
+    expect(status.get_by_role("button", name="Resolved", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
     expect(alert).to_have_count(0)
     say(visitor, site, found, "new")
     visitor.unhurt()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from time import time_ns
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -159,5 +160,5 @@ def test_a_part_that_fails(visit: Visit) -> None:
 
 
 _RANGE = {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"}
-_NONE = {**_RANGE, "items": [], "next": None}
+_NONE: dict[str, Any] = {**_RANGE, "items": [], "next": None}
 _QUIET = {**_RANGE, "step": 86_400, "stretches": []}

@@ -29,10 +29,12 @@ def test_from_log_in_to_log_out(stranger: Visit, width: int, theme: str) -> None
     expect(page.get_by_label("Users tried")).to_contain_text(TRAVELLER)
     page.goto(anomaly)
     status = page.get_by_role("region", name="Status")
-    status.get_by_role("button", name="Resolved").click()
-    expect(status.get_by_role("button", name="Resolved")).to_have_attribute("aria-pressed", "true")
+    status.get_by_role("button", name="Resolved", exact=True).click()
+    expect(status.get_by_role("button", name="Resolved", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
     page.get_by_role("button", name="Undo").click()
-    expect(status.get_by_role("button", name="New")).to_have_attribute("aria-pressed", "true")
+    expect(status.get_by_role("button", name="New", exact=True)).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="Account").click()
     page.get_by_text("Log out").click()
     expect(page.get_by_label("Password")).to_be_visible()

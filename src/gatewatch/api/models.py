@@ -8,7 +8,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from gatewatch.read_ports import Ownership, Ranking, Status, TopKind
+from gatewatch.health_ports import Ownership
+from gatewatch.read_ports import Ranking, Status, TopKind
 
 
 class Model(BaseModel):

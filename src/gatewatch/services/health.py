@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from gatewatch.core.policy import Policy
+from gatewatch.core.policy import DetectorSettings, Policy
 from gatewatch.core.times import to_datetime
+from gatewatch.health_ports import HealthStore, Newest, OutboxHealth, PartitionHealth
 from gatewatch.ports import Clock
-from gatewatch.read_ports import Newest, OutboxHealth, PartitionHealth, QueryStore
 
 #: Dead letters are counted up to so many.
 COUNTED = 10_000
@@ -46,7 +46,7 @@ class DetectorsInForce(msgspec.Struct, frozen=True):
 class HealthQueries:
     """One tenant's view of the system. All raise `ports.Unavailable`."""
 
-    def __init__(self, store: QueryStore, clock: Clock) -> None:
+    def __init__(self, store: HealthStore, clock: Clock) -> None:
         self._store, self._clock = store, clock
 
     def system(self) -> SystemHealth:
@@ -73,5 +73,5 @@ def _detectors(policy: Policy) -> list[DetectorInForce]:
     return [
         DetectorInForce(name, found.enabled, found.weight)
         for name, found in settings
-        if isinstance(found, msgspec.Struct)
+        if isinstance(found, DetectorSettings)
     ]

@@ -15,6 +15,7 @@ from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.records import ControlRecord
 from gatewatch.core.sources import Buckets
 from gatewatch.core.times import to_datetime
+from gatewatch.health_ports import Newest, OutboxHealth, PartitionHealth
 from gatewatch.ports import LOGINS
 from gatewatch.read_ports import (
     Activity,
@@ -22,9 +23,6 @@ from gatewatch.read_ports import (
     Backlog,
     DeadLetterFilter,
     EventFilter,
-    Newest,
-    OutboxHealth,
-    PartitionHealth,
     Position,
     Pulse,
     Ranking,
