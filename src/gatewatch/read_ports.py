@@ -17,6 +17,7 @@ from gatewatch.core.profiles import Profile
 from gatewatch.core.records import ControlRecord, EventRecord
 from gatewatch.core.signals import Assessment
 from gatewatch.core.sources import Buckets
+from gatewatch.health_ports import HealthStore
 from gatewatch.ports import Unavailable
 
 
@@ -84,13 +85,16 @@ Status = Literal["new", "in_progress", "suppressed", "resolved"]
 
 
 class Said(NamedTuple):
-    """A status with its revision, the anomaly's hits at the time, and who said so when."""
+    """A status with its revision, the anomaly's hits at the time, and who said so when; `name` is the account's, where
+    it was asked for.
+    """
 
     status: Status
     revision: int
     hits: int
     changed_at: datetime
     changed_by: str
+    name: str = ""
 
 
 class StatusChange(msgspec.Struct, frozen=True):
@@ -265,6 +269,14 @@ class Pulse(msgspec.Struct, frozen=True):
     server: str
 
 
+class Backlog(msgspec.Struct, frozen=True):
+    """A part of what waits for somebody: open anomalies of a severity and status."""
+
+    severity: str
+    status: Status
+    count: int
+
+
 class Totals(msgspec.Struct, frozen=True):
     """A tenant's totals: not cheap on a large database."""
 
@@ -299,7 +311,7 @@ class Top(NamedTuple):
     signalled: int
 
 
-class QueryStore(Protocol):
+class QueryStore(HealthStore, Protocol):
     """What there is to see of one tenant. All raise `ports.Unavailable`; none of them changes anything."""
 
     def anomalies(
@@ -346,16 +358,20 @@ class QueryStore(Protocol):
         """Stretches of the length `step` (of ten minutes or a multiple) in which something happened, in order."""
         ...
 
+    def activity_of(self, source: EventFilter, step: timedelta) -> list[Activity]:
+        """Stretches in which a source was seen, within the filter's range, in order; anomalies are not counted."""
+        ...
+
     def top(self, kind: TopKind, since: datetime, until: datetime, by: Ranking, limit: int) -> list[Top]:
         """The values that came most often in whole hours, by a number that is above 0."""
         ...
 
-    def policy(self) -> Policy:
-        """The policy in force."""
-        ...
-
     def pulse(self) -> Pulse:
         """How the system is doing."""
+        ...
+
+    def backlog(self, since: datetime, until: datetime, most: int) -> list[Backlog]:
+        """Open anomalies by severity and status, of the `most` that were hit last in a range."""
         ...
 
     def totals(self) -> Totals:

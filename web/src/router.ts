@@ -3,12 +3,53 @@ import { useSession } from './composables/useSession'
 
 /** The pages inside the shell. `title` is what the tab says; pages about one thing set their own. */
 const pages: RouteRecordRaw[] = [
-  { path: '', redirect: '/events' },
+  {
+    path: '',
+    name: 'overview',
+    component: () => import('./pages/overview/OverviewPage.vue'),
+    meta: { title: 'Overview', ranged: true },
+  },
   {
     path: 'events',
     name: 'events',
     component: () => import('./pages/events/EventsPage.vue'),
     meta: { title: 'Events', ranged: true },
+  },
+  {
+    path: 'anomalies',
+    name: 'anomalies',
+    component: () => import('./pages/anomalies/AnomaliesPage.vue'),
+    meta: { title: 'Anomalies', ranged: true },
+  },
+  {
+    path: 'anomalies/:id',
+    name: 'anomaly',
+    component: () => import('./pages/anomaly/AnomalyPage.vue'),
+    meta: { title: 'Anomaly' },
+  },
+  {
+    path: 'users',
+    name: 'users',
+    component: () => import('./pages/users/UsersPage.vue'),
+    meta: { title: 'Users', ranged: true },
+  },
+  {
+    path: 'users/:key',
+    name: 'user',
+    component: () => import('./pages/user/UserPage.vue'),
+    meta: { title: 'User' },
+  },
+  {
+    path: 'entities/:kind/:value',
+    name: 'entity',
+    component: () => import('./pages/entity/EntityPage.vue'),
+    meta: { title: 'Source', ranged: true },
+  },
+  {
+    path: 'health',
+    name: 'health',
+    component: () => import('./pages/health/HealthPage.vue'),
+    meta: { title: 'Health', ranged: true },
   },
   {
     path: 'account',

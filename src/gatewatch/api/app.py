@@ -22,6 +22,7 @@ from gatewatch.api import (
     queries,
     sessions,
     stream,
+    system,
     triage,
     ui,
 )
@@ -53,6 +54,7 @@ SERVED: dict[Function, list[Sequence[BaseRoute]]] = {
         triage.router.routes,
         queries.router.routes,
         queries.anything.routes,
+        system.router.routes,
         stream.router.routes,
     ],
     # Last: whatever is nothing else may be a page.

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from gatewatch.health_ports import Ownership
 from gatewatch.read_ports import Ranking, Status, TopKind
 
 
@@ -84,6 +85,12 @@ class Anomaly(Model):
     since: int
 
 
+class AnomalyDetail(Anomaly):
+    """An anomaly with what to do about it, in order, each one sentence."""
+
+    steps: Annotated[list[str], Field(examples=[["Ask the user whether this was them."]])]
+
+
 class Reason(Model):
     """One signal: its points of the score, in words, and the values it was judged by."""
 
@@ -98,7 +105,9 @@ class Reason(Model):
 
 
 class Later(Model):
-    """What was said of the event afterwards."""
+    """What was said of the event afterwards. Where it was judged anew, `score` is what the points of `reasons` add up
+    to; else it is null.
+    """
 
     id: str
     kind: str
@@ -106,6 +115,8 @@ class Later(Model):
     finding: str
     sentences: list[str]
     processed_at: Moment
+    score: int | None
+    reasons: list[Reason]
 
 
 class GivenReason(Model):
@@ -174,8 +185,22 @@ class Usual(Model):
     weight: Annotated[float, Field(examples=[12.5])]
 
 
+class HeldLogin(Model):
+    """A login that counts little until its probation ends, or not at all where it was revoked. `values` are what it
+    would be known by, by attribute.
+    """
+
+    time: Moment
+    until: Moment
+    revoked: bool
+    weight: Annotated[float, Field(description="What it counts meanwhile; a usual login counts 1.")]
+    values: Annotated[dict[str, str], Field(examples=[{"country": "NG", "ip": "198.51.100.7"}])]
+
+
 class User(Model):
-    """All there is to know of a user: `usual` is the baseline by attribute, `events` and `anomalies` the latest."""
+    """All there is to know of a user: `usual` is the baseline by attribute (`hour` counts from Monday 00:00 UTC),
+    `held` what is on probation, `events` and `anomalies` the latest.
+    """
 
     user_key: str
     known: bool
@@ -186,43 +211,28 @@ class User(Model):
     successes: int
     risk: float
     usual: dict[str, list[Usual]]
-    held: list[dict[str, Any]]
+    held: list[HeldLogin]
     anomalies: list[Anomaly]
     events: list[Event]
 
 
-class Window(Model):
-    """Ten minutes of a source's failures; `users` is an estimate above 256."""
+class SourceStretch(Model):
+    """A stretch of time of one source: events by their own time."""
 
     start: Moment
-    failures: int
-    users: int
-
-
-class Tried(Model):
-    """A user as seen from a source."""
-
-    user: Annotated[str, Field(examples=["alice"])]
-    failures: int
+    events: Annotated[int, Field(examples=[1200])]
     successes: int
-    last: Moment
-
-
-class Entity(Model):
-    """What a source did. `windows` are its recent failures; users tried and successes are those of the range."""
-
-    kind: Annotated[str, Field(examples=["prefix"])]
-    value: Annotated[str, Field(examples=["203.0.113.0/24"])]
-    first: datetime | None
-    last: datetime | None
     failures: int
-    failures_10m: int
-    failures_1h: int
-    failures_1d: int
-    windows: list[Window]
-    tried: list[Tried]
-    anomalies: list[Anomaly]
-    successes: list[Event]
+    signalled: Annotated[int, Field(description="Events with a signal of any detector.")]
+
+
+class SourceSeries(Model):
+    """A source's activity over time, a row for each stretch of `step` seconds."""
+
+    since: Moment
+    until: Moment
+    step: Annotated[int, BeforeValidator(lambda step: _seconds(step)), Field(examples=[600])]
+    stretches: list[SourceStretch]
 
 
 class DeadLetter(Model):
@@ -237,14 +247,9 @@ class DeadLetter(Model):
     received_at: Moment
 
 
-class Stretch(Model):
+class Stretch(SourceStretch):
     """A stretch of time: events by their own time, anomalies by their first hit."""
 
-    start: Moment
-    events: Annotated[int, Field(examples=[1200])]
-    successes: int
-    failures: int
-    signalled: Annotated[int, Field(description="Events with a signal of any detector.")]
     anomalies: int
 
 
@@ -278,14 +283,88 @@ class Top(Model):
     values: list[TopValue]
 
 
+class Backlog(Model):
+    """Open anomalies of a severity and status."""
+
+    severity: Annotated[str, Field(examples=["high"])]
+    status: Status
+    count: Annotated[int, Field(examples=[4])]
+
+
+class Waiting(Model):
+    """What waits for somebody: open anomalies with their last hit in the range. `complete` is false where there were
+    more than the 10,000 that are counted.
+    """
+
+    since: Moment
+    until: Moment
+    anomalies: list[Backlog]
+    complete: bool
+
+
+class PartitionHealth(Model):
+    """A partition of the log. `ownership` tells whether a detector reads it: one that beats, one whose lease ran out
+    (another takes over within seconds, if there is one), or none.
+    """
+
+    part: int
+    unread: Annotated[int, Field(description="Records, of all tenants, that no detector has processed.")]
+    ownership: Ownership
+    owner: Annotated[str, Field(description="The detector's id, empty without one.")]
+    lease_until: datetime | None
+
+
+class OutboxHealth(Model):
+    """What was published and not relayed yet. `oldest` is of the tenant's own, among the next thousand of each lane."""
+
+    waiting: int
+    oldest: datetime | None
+
+
+class Newest(Model):
+    """The newest event by its own time, and when the newest one was stored."""
+
+    event: datetime | None
+    stored: datetime | None
+
+
+class SystemHealth(Model):
+    """The pipeline at a moment. Partitions and `outbox.waiting` are everybody's, the rest the tenant's."""
+
+    at: Moment
+    partitions: list[PartitionHealth]
+    unread: Annotated[int, Field(description="The sum over partitions.")]
+    outbox: OutboxHealth
+    newest: Newest
+    dead_letters: Annotated[int, Field(description="Those of the last 24 hours; at most 10,000 are counted.")]
+
+
+class DetectorInForce(Model):
+    """A detector as the policy has it; strengths are multiplied by `weight`."""
+
+    name: Detector
+    enabled: bool
+    weight: float
+
+
+class DetectorsInForce(Model):
+    """Every detector, and the revision of the policy in force (0: the defaults)."""
+
+    policy: int
+    detectors: list[DetectorInForce]
+
+
 class StatusView(Model):
-    """What somebody said of an anomaly. `hits` is the anomaly's count at the time."""
+    """What somebody said of an anomaly. `hits` is the anomaly's count at the time; `name` is the account's in a
+    history, else empty.
+    """
 
     status: Status
     revision: Annotated[int, Field(examples=[2])]
     hits: int
     changed_at: Moment
     changed_by: Annotated[str, Field(examples=["account:7d0c"])]
+    name: Annotated[str, Field(examples=["ada"])]
 
 
 def _seconds(step: timedelta | int) -> int:

@@ -36,6 +36,10 @@ ROUTES: dict[str, Needs] = {
     "GET /v1/dead-letters": "read",
     "GET /v1/overview/series": "read",
     "GET /v1/overview/top/{kind}": "read",
+    "GET /v1/overview/backlog": "read",
+    # How the system is doing, in system.py
+    "GET /v1/health": "read",
+    "GET /v1/detectors": "read",
     # What is stored, as it is stored, in stream.py
     "GET /v1/stream": "read",
     # What people say of anomalies, in triage.py

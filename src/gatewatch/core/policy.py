@@ -15,13 +15,15 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 Mode = Literal["monitor", "enforce"]
 
 
-class _Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+class DetectorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """What every detector has: whether it is asked at all, and a weight."""
+
     enabled: bool = True
     #: Multiplies every strength of the detector.
     weight: Share = 1.0
 
 
-class BruteForce(_Settings, frozen=True):
+class BruteForce(DetectorSettings, frozen=True):
     """Failures on an account, or by a source, within `window` (µs). Auth0: 10 per id and IP; fail2ban: 5 in 10 min."""
 
     failures: Positive = 10
@@ -30,7 +32,7 @@ class BruteForce(_Settings, frozen=True):
     sources: Positive = 4
 
 
-class DistributedBruteForce(_Settings, frozen=True):
+class DistributedBruteForce(DetectorSettings, frozen=True):
     """One account, many sources. Elastic's Okta rule (30 min), and slowly over a week."""
 
     window: Positive = 30 * MINUTE
@@ -44,7 +46,7 @@ class DistributedBruteForce(_Settings, frozen=True):
     slow_failures: Positive = 20
 
 
-class AccountTakeover(_Settings, frozen=True):
+class AccountTakeover(DetectorSettings, frozen=True):
     """A success after an attack. Fewer failures than `typing_errors` are a person's own."""
 
     failures: Positive = 10
@@ -52,26 +54,26 @@ class AccountTakeover(_Settings, frozen=True):
     window: Positive = 10 * MINUTE
 
 
-class ImpossibleTravel(_Settings, frozen=True):
+class ImpossibleTravel(DetectorSettings, frozen=True):
     """Faster than a plane, farther than `distance_km`, less both accuracy radii. Panther 900 km/h, Elastic 500 km."""
 
     speed_kmh: Positive = 900
     distance_km: Positive = 500
 
 
-class NewCountry(_Settings, frozen=True):
+class NewCountry(DetectorSettings, frozen=True):
     """A country the user never succeeded from, once `history` logins are known."""
 
     history: Positive = 3
 
 
-class NewDevice(_Settings, frozen=True):
+class NewDevice(DetectorSettings, frozen=True):
     """A client whose device, browser family and operating system the user never used."""
 
     history: Positive = 3
 
 
-class UnusualTime(_Settings, frozen=True):
+class UnusualTime(DetectorSettings, frozen=True):
     """An hour of the week, ± `spread`, that is rare for the user: below `share` of the uniform expectation."""
 
     history: Positive = 20
@@ -79,7 +81,7 @@ class UnusualTime(_Settings, frozen=True):
     share: Share = 0.15
 
 
-class DormantAccount(_Settings, frozen=True):
+class DormantAccount(DetectorSettings, frozen=True):
     """The first success after a long silence. tirreno: 30, 90, 365 days."""
 
     days: Positive = 30
@@ -87,7 +89,7 @@ class DormantAccount(_Settings, frozen=True):
     very_long_days: Positive = 365
 
 
-class LoginRisk(_Settings, frozen=True):
+class LoginRisk(DetectorSettings, frozen=True):
     """The smoothed Freeman likelihood ratio: its strength is a logistic of (llr - midpoint) / scale, at most `most`."""
 
     history: Positive = 2
@@ -96,7 +98,7 @@ class LoginRisk(_Settings, frozen=True):
     most: Share = 0.75
 
 
-class PasswordSpraying(_Settings, frozen=True):
+class PasswordSpraying(DetectorSettings, frozen=True):
     """Elastic, 1 h: users ≥ 5, tries ≥ 15, 2 ≤ most per user ≤ 8, ≥ 60% of users in the band, lasting ≥ 5 min.
 
     The slow form is the same over a day, with more users.
@@ -116,7 +118,7 @@ class PasswordSpraying(_Settings, frozen=True):
     slow_most_max: Positive = 8
 
 
-class CredentialStuffing(_Settings, frozen=True):
+class CredentialStuffing(DetectorSettings, frozen=True):
     """Elastic, 15 min per IP: tries ≥ 25, users ≥ 15, mostly ≤ 2 per user, some of them unknown."""
 
     window: Positive = 20 * MINUTE
@@ -126,7 +128,7 @@ class CredentialStuffing(_Settings, frozen=True):
     unknown_share: Share = 0.05
 
 
-class AccountEnumeration(_Settings, frozen=True):
+class AccountEnumeration(DetectorSettings, frozen=True):
     """Many unknown user names from one source. CrowdSec's user-enum."""
 
     window: Positive = HOUR

@@ -8,8 +8,9 @@ import msgspec
 
 from gatewatch.core.times import to_datetime
 from gatewatch.ports import Clock
-from gatewatch.read_ports import Activity, QueryStore, Ranking, Top, TopKind
+from gatewatch.read_ports import Activity, Backlog, QueryStore, Ranking, Top, TopKind
 from gatewatch.services.pages import BadQuery, spanned
+from gatewatch.services.queries import of_source
 
 #: The lengths a stretch of a series may have.
 STEPS = [timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6), timedelta(days=1), timedelta(days=7)]
@@ -18,6 +19,8 @@ FEW, MANY = 200, 2_000
 HOUR = timedelta(hours=1)
 #: The most values of a top list.
 MOST = 100
+#: What waits is counted up to so many.
+COUNTED = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -40,6 +43,17 @@ class TopList(msgspec.Struct, frozen=True):
     values: list[Top]
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """What waits for somebody: open anomalies with their last hit in the range. `complete` is False where there were
+    more than are counted.
+    """
+
+    since: datetime
+    until: datetime
+    anomalies: list[Backlog]
+    complete: bool
+
+
 class Overview:
     """One tenant's overview. All raise `pages.BadQuery` for a range that cannot be answered."""
 
@@ -57,9 +71,17 @@ class Overview:
         if (end - begin) / step > MANY:
             raise BadQuery(f"this range has more than {MANY:,} stretches of that step: take a longer step")
         begin, end = _floor(begin, step), _ceiling(end, step)
-        found = {stretch.start: stretch for stretch in self._store.activity(begin, end, step)}
-        starts = [begin + n * step for n in range((end - begin) // step)]
-        return Series(begin, end, step, [found.get(start, Activity(start)) for start in starts])
+        return _whole(begin, end, step, self._store.activity(begin, end, step))
+
+    def series_of(
+        self, kind: str, value: str, since: datetime | None = None, until: datetime | None = None
+    ) -> Series:
+        """The activity of a source, as `series` has that of all. Raises `ValueError` for one that cannot be."""
+        begin, end = self._span(since, until)
+        step = _fitting(end - begin)
+        begin, end = _floor(begin, step), _ceiling(end, step)
+        source = msgspec.structs.replace(of_source(kind, value), since=begin, until=end)
+        return _whole(begin, end, step, self._store.activity_of(source, step))
 
     def top(
         self,
@@ -75,10 +97,23 @@ class Overview:
         values = self._store.top(kind, begin, end, by, max(1, min(limit, MOST)))
         return TopList(kind, by, begin, end, values)
 
+    def backlog(self, since: datetime | None = None, until: datetime | None = None) -> Waiting:
+        """What waits for somebody; of a day unless it is said."""
+        begin, end = self._span(since, until)
+        found = self._store.backlog(begin, end, COUNTED)
+        return Waiting(begin, end, found, complete=sum(part.count for part in found) < COUNTED)
+
     def _span(self, since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
         now = to_datetime(self._clock.now())
         end = until or (now if since is None else max(now, since + HOUR))
         return spanned(since, end, now)[0], end
+
+
+def _whole(begin: datetime, end: datetime, step: timedelta, found: list[Activity]) -> Series:
+    """A series with the stretches in which nothing happened."""
+    known = {stretch.start: stretch for stretch in found}
+    starts = [begin + n * step for n in range((end - begin) // step)]
+    return Series(begin, end, step, [known.get(start, Activity(start)) for start in starts])
 
 
 def _fitting(length: timedelta) -> timedelta:

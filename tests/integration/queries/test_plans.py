@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pytest
 
-from gatewatch.adapters.postgres.queries import Filter, statement
+from gatewatch.adapters.postgres.queries import Filter, _network, statement
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.adapters.postgres.stream import statement as stream_statement
 from gatewatch.adapters.postgres.tenancy import TenantSession
@@ -167,6 +168,17 @@ def test_an_anomaly_is_found_by_its_key(reader: TenantSession) -> None:
         assert found.rows_read <= 2
 
 
+@pytest.mark.parametrize("name", ["ip", "prefix", "asn", "country"])
+@pytest.mark.parametrize("statement", ["activity_of", "tried"])
+def test_the_page_of_a_source_reads_its_range(reader: TenantSession, name: str, statement: str) -> None:
+    """What a source did in a day is read from that day alone, and no month whole."""
+    source = msgspec.structs.replace(SINGLE[name], since=NOW - DAY)
+    wanted = msgspec.structs.asdict(source) | _network(source.network)
+    found = explained(reader, load("queries.sql")[statement], {**wanted, "step": DAY / 24, "limit": PAGE})
+    assert "Seq Scan" not in found.kinds
+    assert found.rows_read <= EVENTS / 120 * 1.1
+
+
 @pytest.mark.parametrize("name", ["events", "waiting"])
 def test_the_stream_reads_what_is_new(reader: TenantSession, name: str) -> None:
     """What was stored since is read by its place from an index, over all months, and nothing else."""
@@ -177,11 +189,11 @@ def test_the_stream_reads_what_is_new(reader: TenantSession, name: str) -> None:
     assert found.rows_read == 160
 
 
-@pytest.mark.parametrize("name", ["activity", "anomaly_activity", "top"])
+@pytest.mark.parametrize("name", ["activity", "anomaly_activity", "top", "backlog", "dead_letter_count"])
 def test_overviews_read_their_range(reader: TenantSession, name: str) -> None:
     """Series and top lists read the rows of their range from an index, and no table whole."""
     day = {"since": NOW - DAY, "until": NOW, "step": DAY}
     query = load("queries.sql")[name]
-    found = explained(reader, query, {**day, "kind": "ip", "by": "events", "limit": 10})
+    found = explained(reader, query, {**day, "kind": "ip", "by": "events", "limit": 10, "most": 100})
     assert not found.kinds & {"Seq Scan", "Bitmap Heap Scan"}
     assert 0 < found.rows_read <= 3_000

@@ -185,7 +185,7 @@ export interface paths {
         };
         /**
          * Get Anomaly
-         * @description An anomaly.
+         * @description An anomaly, with what to do about it.
          */
         get: operations["get_anomaly"];
         put?: never;
@@ -344,6 +344,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/overview/backlog": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Backlog
+         * @description Open anomalies by severity and status: what waits for somebody.
+         */
+        get: operations["get_backlog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events/{event_id}": {
         parameters: {
             query?: never;
@@ -396,6 +416,46 @@ export interface paths {
          * @description A source and its activity: whom it tried, who got in, what was found.
          */
         get: operations["get_entity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Health
+         * @description Unread records and owners by partition, what waits to be relayed, and what came last.
+         */
+        get: operations["get_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/detectors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Detectors
+         * @description The detectors and what the policy in force says of each.
+         */
+        get: operations["get_detectors"];
         put?: never;
         post?: never;
         delete?: never;
@@ -590,6 +650,117 @@ export interface components {
             since: number;
         };
         /**
+         * AnomalyDetail
+         * @description An anomaly with what to do about it, in order, each one sentence.
+         */
+        AnomalyDetail: {
+            /**
+             * Id
+             * @example 3f1c9a0e5b7d4c2a8e6f1b3d5a7c9e0f
+             */
+            id: string;
+            /**
+             * Detector
+             * @example impossible_travel
+             */
+            detector: string;
+            /**
+             * Severity
+             * @example high
+             */
+            severity: string;
+            /**
+             * Score
+             * @example 73
+             */
+            score: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "withdrawn";
+            /**
+             * Subject Kind
+             * @example user
+             */
+            subject_kind: string;
+            /**
+             * Subject
+             * @example alice
+             */
+            subject: string;
+            /** Sentence */
+            sentence: string;
+            /**
+             * Count
+             * @example 3
+             */
+            count: number;
+            /**
+             * First Seen
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            first_seen: string;
+            /**
+             * Last Seen
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            last_seen: string;
+            /** Event Id */
+            event_id: string;
+            /**
+             * Attack
+             * @description ATT&CK techniques.
+             * @example [
+             *       "T1078.004"
+             *     ]
+             */
+            attack: string[];
+            /** Evidence */
+            evidence: {
+                [key: string]: unknown;
+            };
+            /** Version */
+            version: number;
+            /**
+             * Opened At
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            opened_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            updated_at: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "new" | "in_progress" | "suppressed" | "resolved";
+            /** Revision */
+            revision: number;
+            /** Changed At */
+            changed_at: string | null;
+            /**
+             * Changed By
+             * @example account:7d0c
+             */
+            changed_by: string;
+            /** Since */
+            since: number;
+            /**
+             * Steps
+             * @example [
+             *       "Ask the user whether this was them."
+             *     ]
+             */
+            steps: string[];
+        };
+        /**
          * Answer
          * @description What became of one change; `said` is what holds now (null for an anomaly that is not there).
          */
@@ -613,6 +784,27 @@ export interface components {
         Answers: {
             /** Results */
             results: components["schemas"]["Answer"][];
+        };
+        /**
+         * Backlog
+         * @description Open anomalies of a severity and status.
+         */
+        Backlog: {
+            /**
+             * Severity
+             * @example high
+             */
+            severity: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "new" | "in_progress" | "suppressed" | "resolved";
+            /**
+             * Count
+             * @example 4
+             */
+            count: number;
         };
         /**
          * Change
@@ -696,8 +888,34 @@ export interface components {
             received_at: string;
         };
         /**
+         * DetectorInForce
+         * @description A detector as the policy has it; strengths are multiplied by `weight`.
+         */
+        DetectorInForce: {
+            /**
+             * Name
+             * @example impossible_travel
+             */
+            name: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Weight */
+            weight: number;
+        };
+        /**
+         * DetectorsInForce
+         * @description Every detector, and the revision of the policy in force (0: the defaults).
+         */
+        DetectorsInForce: {
+            /** Policy */
+            policy: number;
+            /** Detectors */
+            detectors: components["schemas"]["DetectorInForce"][];
+        };
+        /**
          * Entity
-         * @description What a source did. `windows` are its recent failures; users tried and successes are those of the range.
+         * @description What a source did. `windows` are its recent failures; activity, users tried and successes are those of the
+         *     range.
          */
         Entity: {
             /**
@@ -724,6 +942,7 @@ export interface components {
             failures_1d: number;
             /** Windows */
             windows: components["schemas"]["Window"][];
+            activity: components["schemas"]["SourceSeries"];
             /** Tried */
             tried: components["schemas"]["Tried"][];
             /** Anomalies */
@@ -983,6 +1202,42 @@ export interface components {
             status: "ok";
         };
         /**
+         * HeldLogin
+         * @description A login that counts little until its probation ends, or not at all where it was revoked. `values` are what it
+         *     would be known by, by attribute.
+         */
+        HeldLogin: {
+            /**
+             * Time
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            time: string;
+            /**
+             * Until
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            until: string;
+            /** Revoked */
+            revoked: boolean;
+            /**
+             * Weight
+             * @description What it counts meanwhile; a usual login counts 1.
+             */
+            weight: number;
+            /**
+             * Values
+             * @example {
+             *       "country": "NG",
+             *       "ip": "198.51.100.7"
+             *     }
+             */
+            values: {
+                [key: string]: string;
+            };
+        };
+        /**
          * IssuedKey
          * @description A key, for the only time.
          */
@@ -1027,7 +1282,8 @@ export interface components {
         };
         /**
          * Later
-         * @description What was said of the event afterwards.
+         * @description What was said of the event afterwards. Where it was judged anew, `score` is what the points of `reasons` add up
+         *     to; else it is null.
          */
         Later: {
             /** Id */
@@ -1046,6 +1302,10 @@ export interface components {
              * @example 2026-11-22T10:00:00Z
              */
             processed_at: string;
+            /** Score */
+            score: number | null;
+            /** Reasons */
+            reasons: components["schemas"]["Reason"][];
         };
         /**
          * LogIn
@@ -1093,6 +1353,26 @@ export interface components {
              * Format: password
              */
             new: string;
+        };
+        /**
+         * Newest
+         * @description The newest event by its own time, and when the newest one was stored.
+         */
+        Newest: {
+            /** Event */
+            event: string | null;
+            /** Stored */
+            stored: string | null;
+        };
+        /**
+         * OutboxHealth
+         * @description What was published and not relayed yet. `oldest` is of the tenant's own, among the next thousand of each lane.
+         */
+        OutboxHealth: {
+            /** Waiting */
+            waiting: number;
+            /** Oldest */
+            oldest: string | null;
         };
         /** Page[Anomaly] */
         Page_Anomaly_: {
@@ -1165,6 +1445,32 @@ export interface components {
             since: string;
             /** Until */
             until: string | null;
+        };
+        /**
+         * PartitionHealth
+         * @description A partition of the log. `ownership` tells whether a detector reads it: one that beats, one whose lease ran out
+         *     (another takes over within seconds, if there is one), or none.
+         */
+        PartitionHealth: {
+            /** Part */
+            part: number;
+            /**
+             * Unread
+             * @description Records, of all tenants, that no detector has processed.
+             */
+            unread: number;
+            /**
+             * Ownership
+             * @enum {string}
+             */
+            ownership: "alive" | "expired" | "none";
+            /**
+             * Owner
+             * @description The detector's id, empty without one.
+             */
+            owner: string;
+            /** Lease Until */
+            lease_until: string | null;
         };
         /**
          * Reason
@@ -1251,8 +1557,60 @@ export interface components {
             expires_at: string;
         };
         /**
+         * SourceSeries
+         * @description A source's activity over time, a row for each stretch of `step` seconds.
+         */
+        SourceSeries: {
+            /**
+             * Since
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            until: string;
+            /**
+             * Step
+             * @example 600
+             */
+            step: number;
+            /** Stretches */
+            stretches: components["schemas"]["SourceStretch"][];
+        };
+        /**
+         * SourceStretch
+         * @description A stretch of time of one source: events by their own time.
+         */
+        SourceStretch: {
+            /**
+             * Start
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            start: string;
+            /**
+             * Events
+             * @example 1200
+             */
+            events: number;
+            /** Successes */
+            successes: number;
+            /** Failures */
+            failures: number;
+            /**
+             * Signalled
+             * @description Events with a signal of any detector.
+             */
+            signalled: number;
+        };
+        /**
          * StatusView
-         * @description What somebody said of an anomaly. `hits` is the anomaly's count at the time.
+         * @description What somebody said of an anomaly. `hits` is the anomaly's count at the time; `name` is the account's in a
+         *     history, else empty.
          */
         StatusView: {
             /**
@@ -1278,6 +1636,11 @@ export interface components {
              * @example account:7d0c
              */
             changed_by: string;
+            /**
+             * Name
+             * @example ada
+             */
+            name: string;
         };
         /**
          * Stretch
@@ -1306,6 +1669,32 @@ export interface components {
             signalled: number;
             /** Anomalies */
             anomalies: number;
+        };
+        /**
+         * SystemHealth
+         * @description The pipeline at a moment. Partitions and `outbox.waiting` are everybody's, the rest the tenant's.
+         */
+        SystemHealth: {
+            /**
+             * At
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            at: string;
+            /** Partitions */
+            partitions: components["schemas"]["PartitionHealth"][];
+            /**
+             * Unread
+             * @description The sum over partitions.
+             */
+            unread: number;
+            outbox: components["schemas"]["OutboxHealth"];
+            newest: components["schemas"]["Newest"];
+            /**
+             * Dead Letters
+             * @description Those of the last 24 hours; at most 10,000 are counted.
+             */
+            dead_letters: number;
         };
         /**
          * Top
@@ -1378,7 +1767,8 @@ export interface components {
         };
         /**
          * User
-         * @description All there is to know of a user: `usual` is the baseline by attribute, `events` and `anomalies` the latest.
+         * @description All there is to know of a user: `usual` is the baseline by attribute (`hour` counts from Monday 00:00 UTC),
+         *     `held` what is on probation, `events` and `anomalies` the latest.
          */
         User: {
             /** User Key */
@@ -1402,9 +1792,7 @@ export interface components {
                 [key: string]: components["schemas"]["Usual"][];
             };
             /** Held */
-            held: {
-                [key: string]: unknown;
-            }[];
+            held: components["schemas"]["HeldLogin"][];
             /** Anomalies */
             anomalies: components["schemas"]["Anomaly"][];
             /** Events */
@@ -1459,6 +1847,29 @@ export interface components {
              * @example 12.5
              */
             weight: number;
+        };
+        /**
+         * Waiting
+         * @description What waits for somebody: open anomalies with their last hit in the range. `complete` is false where there were
+         *     more than the 10,000 that are counted.
+         */
+        Waiting: {
+            /**
+             * Since
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            until: string;
+            /** Anomalies */
+            anomalies: components["schemas"]["Backlog"][];
+            /** Complete */
+            complete: boolean;
         };
         /**
          * Window
@@ -2273,7 +2684,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Anomaly"];
+                    "application/json": components["schemas"]["AnomalyDetail"];
                 };
             };
             /** @description Bad request. */
@@ -3183,6 +3594,85 @@ export interface operations {
             };
         };
     };
+    get_backlog: {
+        parameters: {
+            query?: {
+                /** @description From then on; 24 hours before `until` unless it is said. */
+                since?: string | null;
+                /** @description Before then; now unless it is said. */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Waiting"];
+                };
+            };
+            /** @description Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid credential. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is not what it must be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_event: {
         parameters: {
             query?: never;
@@ -3417,6 +3907,136 @@ export interface operations {
             };
             /** @description A value is not what it must be. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemHealth"];
+                };
+            };
+            /** @description Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid credential. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_detectors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DetectorsInForce"];
+                };
+            };
+            /** @description Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid credential. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

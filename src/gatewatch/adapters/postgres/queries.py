@@ -15,10 +15,12 @@ from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.records import ControlRecord
 from gatewatch.core.sources import Buckets
 from gatewatch.core.times import to_datetime
+from gatewatch.health_ports import Newest, OutboxHealth, PartitionHealth
 from gatewatch.ports import LOGINS
 from gatewatch.read_ports import (
     Activity,
     AnomalyFilter,
+    Backlog,
     DeadLetterFilter,
     EventFilter,
     Position,
@@ -112,6 +114,11 @@ class PostgresQueries:
             found[start] = found.get(start, Activity(start))._replace(anomalies=n)
         return [found[start] for start in sorted(found)]
 
+    def activity_of(self, source: EventFilter, step: timedelta) -> list[Activity]:
+        """Stretches in which a source was seen."""
+        wanted = msgspec.structs.asdict(source) | _network(source.network)
+        return [Activity(*row) for row in self._rows("activity_of", **wanted, step=step)]
+
     def top(self, kind: TopKind, since: datetime, until: datetime, by: Ranking, limit: int) -> list[Top]:
         """The values that came most often."""
         rows = self._rows("top", kind=kind, since=since, until=until, by=by, limit=limit)
@@ -126,6 +133,27 @@ class PostgresQueries:
         """How the system is doing."""
         ((processed, parts, lags, members, queue, outbox, server),) = self._rows("pulse", topic=LOGINS)
         return Pulse(processed, dict(zip(parts, lags, strict=True)), members, queue, outbox, server)
+
+    def partitions(self) -> list[PartitionHealth]:
+        """How far each partition has been read, and by whom."""
+        return [PartitionHealth(*row) for row in self._rows("partitions", topic=LOGINS)]
+
+    def outbox(self) -> OutboxHealth:
+        """What waits to be relayed."""
+        return OutboxHealth(*self._rows("outbox", topic=LOGINS)[0])
+
+    def newest(self) -> Newest:
+        """When something happened and was stored last."""
+        return Newest(*self._rows("newest", topic=LOGINS)[0])
+
+    def backlog(self, since: datetime, until: datetime, most: int) -> list[Backlog]:
+        """Open anomalies by severity and status."""
+        return [Backlog(*row) for row in self._rows("backlog", since=since, until=until, most=most)]
+
+    def dead_letter_count(self, since: datetime, most: int) -> int:
+        """How many dead letters came."""
+        ((count,),) = self._rows("dead_letter_count", since=since, most=most)
+        return int(count)
 
     def totals(self) -> Totals:
         """Counts of everything."""

@@ -120,6 +120,19 @@ WHERE tenant_id = current_setting('gatewatch.tenant') AND last_seen >= %(since)s
   AND first_seen >= %(since)s AND first_seen < %(until)s AND state = 'open'
 GROUP BY 1
 
+-- name: activity_of
+SELECT date_bin(%(step)s::interval, time, 'epoch'::timestamptz), count(*), count(*) FILTER (WHERE outcome = 'success'),
+    count(*) FILTER (WHERE outcome = 'failure'), count(*) FILTER (WHERE detectors <> '{}')
+FROM login_events
+WHERE tenant_id = current_setting('gatewatch.tenant')
+  AND time >= %(since)s AND time < %(until)s
+  AND (%(prefix)s::cidr IS NULL OR prefix = %(prefix)s)
+  AND (%(low)s::inet IS NULL OR ip BETWEEN %(low)s AND %(high)s::inet)
+  AND (%(asn)s::bigint IS NULL OR asn = %(asn)s)
+  AND (%(country)s::text IS NULL OR country = %(country)s)
+GROUP BY 1
+ORDER BY 1
+
 -- name: top
 SELECT value, sum(events)::bigint, sum(failures)::bigint, sum(signalled)::bigint
 FROM activity_values
@@ -143,6 +156,47 @@ SELECT (SELECT coalesce(sum(next_offset), 0)::bigint FROM partitions),
      FROM (SELECT part, out_seq FROM partitions WHERE topic = %(topic)s UNION ALL SELECT lane, out_seq FROM outbox_lanes) AS p
      LEFT JOIN outbox_positions o USING (part)),
     current_setting('server_version')
+
+-- name: partitions
+-- How records are spread over partitions is nobody's secret; whose they are is not told.
+SELECT p.part, h.end_offset - p.next_offset,
+    CASE WHEN p.owner IS NULL THEN 'none' WHEN p.lease_until < clock_timestamp() THEN 'expired' ELSE 'alive' END,
+    coalesce(p.owner::text, ''), CASE WHEN isfinite(p.lease_until) THEN p.lease_until END
+FROM partitions p JOIN log_heads h USING (topic, part)
+WHERE p.topic = %(topic)s
+ORDER BY p.part
+
+-- name: outbox
+-- The role sees its own tenant's messages: the oldest is looked for among the next thousand of each lane.
+SELECT coalesce(sum(l.out_seq - coalesce(p.seq, 0)), 0)::bigint, min(o.created_at)
+FROM (SELECT part, out_seq FROM partitions WHERE topic = %(topic)s UNION ALL SELECT lane, out_seq FROM outbox_lanes) AS l
+LEFT JOIN outbox_positions p USING (part)
+LEFT JOIN LATERAL (SELECT min(created_at) AS created_at FROM outbox
+                   WHERE part = l.part AND seq > coalesce(p.seq, 0) AND seq <= coalesce(p.seq, 0) + 1000) AS o ON true
+
+-- name: newest
+-- Within a partition of the log events are stored in the order of their offsets.
+SELECT (SELECT max(time) FROM login_events WHERE tenant_id = current_setting('gatewatch.tenant')),
+    (SELECT max(e.stored_at) FROM partitions p
+     CROSS JOIN LATERAL (SELECT stored_at FROM login_events
+                         WHERE tenant_id = current_setting('gatewatch.tenant') AND part = p.part
+                         ORDER BY off DESC LIMIT 1) AS e
+     WHERE p.topic = %(topic)s)
+
+-- name: backlog
+SELECT a.severity, coalesce(s.status, 'new'), count(*)
+FROM (SELECT id, severity FROM anomalies
+      WHERE tenant_id = current_setting('gatewatch.tenant')
+        AND last_seen >= %(since)s AND last_seen < %(until)s AND state = 'open'
+      ORDER BY last_seen DESC LIMIT %(most)s) AS a
+LEFT JOIN anomaly_statuses s ON s.tenant_id = current_setting('gatewatch.tenant') AND s.id = a.id
+GROUP BY 1, 2
+ORDER BY 1, 2
+
+-- name: dead_letter_count
+SELECT count(*) FROM (SELECT FROM dead_letters
+                      WHERE tenant_id = current_setting('gatewatch.tenant') AND received_at >= %(since)s
+                      LIMIT %(most)s) AS found
 
 -- name: totals
 SELECT (SELECT coalesce(sum(events), 0)::bigint FROM activity WHERE tenant_id = current_setting('gatewatch.tenant')),
