@@ -85,13 +85,16 @@ Status = Literal["new", "in_progress", "suppressed", "resolved"]
 
 
 class Said(NamedTuple):
-    """A status with its revision, the anomaly's hits at the time, and who said so when."""
+    """A status with its revision, the anomaly's hits at the time, and who said so when; `name` is the account's, where
+    it was asked for.
+    """
 
     status: Status
     revision: int
     hits: int
     changed_at: datetime
     changed_by: str
+    name: str = ""
 
 
 class StatusChange(msgspec.Struct, frozen=True):
@@ -353,6 +356,10 @@ class QueryStore(HealthStore, Protocol):
 
     def activity(self, since: datetime, until: datetime, step: timedelta) -> list[Activity]:
         """Stretches of the length `step` (of ten minutes or a multiple) in which something happened, in order."""
+        ...
+
+    def activity_of(self, source: EventFilter, step: timedelta) -> list[Activity]:
+        """Stretches in which a source was seen, within the filter's range, in order; anomalies are not counted."""
         ...
 
     def top(self, kind: TopKind, since: datetime, until: datetime, by: Ranking, limit: int) -> list[Top]:

@@ -79,7 +79,22 @@ def odd(now: int) -> Iterator[LoginEvent]:
         tenant_id="acme",
         event_id="from-lagos",
     )
+    yield login(now - 2 * MINUTE, user=HOSTILE, geo=LAGOS, ip="198.51.100.8", tenant_id="acme")
     yield login(now - MINUTE, user=HOSTILE, tenant_id="acme", event_id=HOSTILE, device_id=HOSTILE)
+
+
+def anomaly_of(site: Site, subject: str, detector: str = "impossible_travel") -> str:
+    """The id of an anomaly."""
+    query = "SELECT id FROM anomalies WHERE subject = %s AND detector = %s ORDER BY last_seen DESC LIMIT 1"
+    ((found,),) = site.api.rows(query, subject.casefold(), detector)
+    return str(found)
+
+
+def attacker(site: Site, detector: str = "credential_stuffing") -> tuple[str, str]:
+    """The id of a finding on an address, and the address."""
+    query = "SELECT id, subject FROM anomalies WHERE subject_kind = 'ip' AND detector = %s ORDER BY score DESC LIMIT 1"
+    ((found, address),) = site.api.rows(query, detector)
+    return str(found), str(address)
 
 
 def take(heart: Heart, *events: LoginEvent) -> None:

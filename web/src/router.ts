@@ -16,6 +16,36 @@ const pages: RouteRecordRaw[] = [
     meta: { title: 'Events', ranged: true },
   },
   {
+    path: 'anomalies',
+    name: 'anomalies',
+    component: () => import('./pages/anomalies/AnomaliesPage.vue'),
+    meta: { title: 'Anomalies', ranged: true },
+  },
+  {
+    path: 'anomalies/:id',
+    name: 'anomaly',
+    component: () => import('./pages/anomaly/AnomalyPage.vue'),
+    meta: { title: 'Anomaly' },
+  },
+  {
+    path: 'users',
+    name: 'users',
+    component: () => import('./pages/users/UsersPage.vue'),
+    meta: { title: 'Users', ranged: true },
+  },
+  {
+    path: 'users/:key',
+    name: 'user',
+    component: () => import('./pages/user/UserPage.vue'),
+    meta: { title: 'User' },
+  },
+  {
+    path: 'entities/:kind/:value',
+    name: 'entity',
+    component: () => import('./pages/entity/EntityPage.vue'),
+    meta: { title: 'Source', ranged: true },
+  },
+  {
     path: 'health',
     name: 'health',
     component: () => import('./pages/health/HealthPage.vue'),

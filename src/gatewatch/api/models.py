@@ -85,6 +85,12 @@ class Anomaly(Model):
     since: int
 
 
+class AnomalyDetail(Anomaly):
+    """An anomaly with what to do about it, in order, each one sentence."""
+
+    steps: Annotated[list[str], Field(examples=[["Ask the user whether this was them."]])]
+
+
 class Reason(Model):
     """One signal: its points of the score, in words, and the values it was judged by."""
 
@@ -99,7 +105,9 @@ class Reason(Model):
 
 
 class Later(Model):
-    """What was said of the event afterwards."""
+    """What was said of the event afterwards. Where it was judged anew, `score` is what the points of `reasons` add up
+    to; else it is null.
+    """
 
     id: str
     kind: str
@@ -107,6 +115,8 @@ class Later(Model):
     finding: str
     sentences: list[str]
     processed_at: Moment
+    score: int | None
+    reasons: list[Reason]
 
 
 class GivenReason(Model):
@@ -175,8 +185,22 @@ class Usual(Model):
     weight: Annotated[float, Field(examples=[12.5])]
 
 
+class HeldLogin(Model):
+    """A login that counts little until its probation ends, or not at all where it was revoked. `values` are what it
+    would be known by, by attribute.
+    """
+
+    time: Moment
+    until: Moment
+    revoked: bool
+    weight: Annotated[float, Field(description="What it counts meanwhile; a usual login counts 1.")]
+    values: Annotated[dict[str, str], Field(examples=[{"country": "NG", "ip": "198.51.100.7"}])]
+
+
 class User(Model):
-    """All there is to know of a user: `usual` is the baseline by attribute, `events` and `anomalies` the latest."""
+    """All there is to know of a user: `usual` is the baseline by attribute (`hour` counts from Monday 00:00 UTC),
+    `held` what is on probation, `events` and `anomalies` the latest.
+    """
 
     user_key: str
     known: bool
@@ -187,43 +211,28 @@ class User(Model):
     successes: int
     risk: float
     usual: dict[str, list[Usual]]
-    held: list[dict[str, Any]]
+    held: list[HeldLogin]
     anomalies: list[Anomaly]
     events: list[Event]
 
 
-class Window(Model):
-    """Ten minutes of a source's failures; `users` is an estimate above 256."""
+class SourceStretch(Model):
+    """A stretch of time of one source: events by their own time."""
 
     start: Moment
-    failures: int
-    users: int
-
-
-class Tried(Model):
-    """A user as seen from a source."""
-
-    user: Annotated[str, Field(examples=["alice"])]
-    failures: int
+    events: Annotated[int, Field(examples=[1200])]
     successes: int
-    last: Moment
-
-
-class Entity(Model):
-    """What a source did. `windows` are its recent failures; users tried and successes are those of the range."""
-
-    kind: Annotated[str, Field(examples=["prefix"])]
-    value: Annotated[str, Field(examples=["203.0.113.0/24"])]
-    first: datetime | None
-    last: datetime | None
     failures: int
-    failures_10m: int
-    failures_1h: int
-    failures_1d: int
-    windows: list[Window]
-    tried: list[Tried]
-    anomalies: list[Anomaly]
-    successes: list[Event]
+    signalled: Annotated[int, Field(description="Events with a signal of any detector.")]
+
+
+class SourceSeries(Model):
+    """A source's activity over time, a row for each stretch of `step` seconds."""
+
+    since: Moment
+    until: Moment
+    step: Annotated[int, BeforeValidator(lambda step: _seconds(step)), Field(examples=[600])]
+    stretches: list[SourceStretch]
 
 
 class DeadLetter(Model):
@@ -238,14 +247,9 @@ class DeadLetter(Model):
     received_at: Moment
 
 
-class Stretch(Model):
+class Stretch(SourceStretch):
     """A stretch of time: events by their own time, anomalies by their first hit."""
 
-    start: Moment
-    events: Annotated[int, Field(examples=[1200])]
-    successes: int
-    failures: int
-    signalled: Annotated[int, Field(description="Events with a signal of any detector.")]
     anomalies: int
 
 
@@ -351,13 +355,16 @@ class DetectorsInForce(Model):
 
 
 class StatusView(Model):
-    """What somebody said of an anomaly. `hits` is the anomaly's count at the time."""
+    """What somebody said of an anomaly. `hits` is the anomaly's count at the time; `name` is the account's in a
+    history, else empty.
+    """
 
     status: Status
     revision: Annotated[int, Field(examples=[2])]
     hits: int
     changed_at: Moment
     changed_by: Annotated[str, Field(examples=["account:7d0c"])]
+    name: Annotated[str, Field(examples=["ada"])]
 
 
 def _seconds(step: timedelta | int) -> int:

@@ -14,6 +14,8 @@ from gatewatch.api import models
 from gatewatch.api.asking import Asking, AskingOfAnything, Cursor, Limit, Since, Until, found
 from gatewatch.api.dependencies import Asked, Caller, Parts
 from gatewatch.api.openapi import problem
+from gatewatch.api.source_models import Entity
+from gatewatch.core import advice
 from gatewatch.core.events import user_key
 from gatewatch.core.times import to_datetime
 from gatewatch.read_ports import (
@@ -141,9 +143,11 @@ def list_anomalies(
 
 
 @router.get("/anomalies/{id}", responses=_MISSING)
-def get_anomaly(asked: Asked, id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> models.Anomaly:
-    """An anomaly."""
-    return models.Anomaly.model_validate(found(asked.anomaly(id)))
+def get_anomaly(asked: Asked, id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> models.AnomalyDetail:
+    """An anomaly, with what to do about it."""
+    one = found(asked.anomaly(id))
+    steps = advice.steps(one.detector, one.subject_kind)
+    return models.AnomalyDetail.model_validate({**msgspec.structs.asdict(one), "steps": steps})
 
 
 @router.get("/users")
@@ -169,19 +173,22 @@ def get_user(asked: Asked, user: Annotated[str, Path(max_length=512)]) -> models
 @anything.get("/entities/{kind}/{value}")
 def get_entity(
     asked: Asked,
+    seen: Seen,
     parts: Parts,
     kind: Literal["ip", "prefix", "asn", "country"],
     value: Annotated[str, Path(max_length=64, examples=["203.0.113.0/24"])],
     since: Since = None,
     until: Until = None,
-) -> models.Entity:
+) -> Entity:
     """A source and its activity: whom it tried, who got in, what was found."""
     begin, end = spanned(since, until, to_datetime(parts.clock.now()))
     try:
-        what = asked.entity(kind, _canonical(kind, value), begin, end)
+        canonical = _canonical(kind, value)
+        what = asked.entity(kind, canonical, begin, end)
     except ValueError:
         raise BadQuery(f"that is no {kind}") from None
-    return models.Entity.model_validate(what)
+    activity = models.SourceSeries.model_validate(seen.series_of(kind, canonical, begin, end))
+    return Entity.model_validate({**msgspec.structs.asdict(what), "activity": activity})
 
 
 def _canonical(kind: str, value: str) -> str:

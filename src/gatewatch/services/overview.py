@@ -10,6 +10,7 @@ from gatewatch.core.times import to_datetime
 from gatewatch.ports import Clock
 from gatewatch.read_ports import Activity, Backlog, QueryStore, Ranking, Top, TopKind
 from gatewatch.services.pages import BadQuery, spanned
+from gatewatch.services.queries import of_source
 
 #: The lengths a stretch of a series may have.
 STEPS = [timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6), timedelta(days=1), timedelta(days=7)]
@@ -70,9 +71,17 @@ class Overview:
         if (end - begin) / step > MANY:
             raise BadQuery(f"this range has more than {MANY:,} stretches of that step: take a longer step")
         begin, end = _floor(begin, step), _ceiling(end, step)
-        found = {stretch.start: stretch for stretch in self._store.activity(begin, end, step)}
-        starts = [begin + n * step for n in range((end - begin) // step)]
-        return Series(begin, end, step, [found.get(start, Activity(start)) for start in starts])
+        return _whole(begin, end, step, self._store.activity(begin, end, step))
+
+    def series_of(
+        self, kind: str, value: str, since: datetime | None = None, until: datetime | None = None
+    ) -> Series:
+        """The activity of a source, as `series` has that of all. Raises `ValueError` for one that cannot be."""
+        begin, end = self._span(since, until)
+        step = _fitting(end - begin)
+        begin, end = _floor(begin, step), _ceiling(end, step)
+        source = msgspec.structs.replace(of_source(kind, value), since=begin, until=end)
+        return _whole(begin, end, step, self._store.activity_of(source, step))
 
     def top(
         self,
@@ -98,6 +107,13 @@ class Overview:
         now = to_datetime(self._clock.now())
         end = until or (now if since is None else max(now, since + HOUR))
         return spanned(since, end, now)[0], end
+
+
+def _whole(begin: datetime, end: datetime, step: timedelta, found: list[Activity]) -> Series:
+    """A series with the stretches in which nothing happened."""
+    known = {stretch.start: stretch for stretch in found}
+    starts = [begin + n * step for n in range((end - begin) // step)]
+    return Series(begin, end, step, [known.get(start, Activity(start)) for start in starts])
 
 
 def _fitting(length: timedelta) -> timedelta:

@@ -66,7 +66,7 @@ class Queries:
         found = self.anomalies(AnomalyFilter(subject_kind="user", subject=key), RECENT)
         if stored is None and not events and not found:
             return None
-        return user_view(key, stored, events, found)
+        return user_view(key, stored, events, found, self._store.policy().probation)
 
     def source(self, kind: str, value: str) -> SourceView | None:
         """A source: ip, prefix, asn or country; None for one that was never seen."""
@@ -132,6 +132,8 @@ class Queries:
                 c.control.finding,
                 [wording.reason_text(s) for s in c.assessment.signals] if c.assessment else [],
                 c.processed_at,
+                c.assessment.score if c.assessment else None,
+                [reason_view(s) for s in c.assessment.signals] if c.assessment else [],
             )
             for c in found
         ]

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from gatewatch.core import counts, decisions, wording
+from gatewatch.core import counts, decisions, profiles, wording
 from gatewatch.core.context import Context
-from gatewatch.core.profiles import ATTRIBUTES, Profile
+from gatewatch.core.profiles import ATTRIBUTES, Held, Profile
 from gatewatch.core.signals import Signal
 from gatewatch.core.sources import BUCKET, DAY_BUCKETS, HOUR_BUCKETS, Buckets
 from gatewatch.core.times import to_datetime
@@ -91,9 +91,22 @@ class Usual(msgspec.Struct, frozen=True):
     weight: float
 
 
+class HeldLogin(msgspec.Struct, frozen=True):
+    """A login that teaches little until its probation ends, or nothing where it was revoked. `values` are what it would
+    be known by, by attribute.
+    """
+
+    time: datetime
+    until: datetime
+    revoked: bool
+    weight: float
+    values: dict[str, str]
+
+
 class UserView(msgspec.Struct, frozen=True):
     """What is known of a user. `usual` lists values by attribute, the weightiest first; `risk` is decayed at the
-    newest event; `held` are logins on probation or revoked. Without a profile (never got in) `known` is False.
+    newest event; `held` are logins on probation or revoked, the latest first. Without a profile (never got in) `known`
+    is False.
     """
 
     user_key: str
@@ -105,7 +118,7 @@ class UserView(msgspec.Struct, frozen=True):
     successes: int
     risk: float
     usual: dict[str, list[Usual]]
-    held: list[dict[str, Any]]
+    held: list[HeldLogin]
     anomalies: list[AnomalyView]
     events: list[EventView]
 
@@ -149,7 +162,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Later(msgspec.Struct, frozen=True):
-    """What was said of the event afterwards."""
+    """What was said of the event afterwards; where that was judged, its score and the reasons that add up to it."""
 
     id: str
     kind: str
@@ -157,6 +170,8 @@ class Later(msgspec.Struct, frozen=True):
     finding: str
     sentences: list[str]
     processed_at: datetime
+    score: int | None
+    reasons: list[Reason]
 
 
 class DecisionView(msgspec.Struct, frozen=True):
@@ -284,9 +299,13 @@ def decision_view(stored: StoredDecision) -> DecisionView:
 
 
 def user_view(
-    key: str, stored: StoredProfile | None, events: list[EventView], found: list[AnomalyView]
+    key: str,
+    stored: StoredProfile | None,
+    events: list[EventView],
+    found: list[AnomalyView],
+    probation: int,
 ) -> UserView:
-    """The page of a user."""
+    """The page of a user; `probation` is the policy's (µs)."""
     profile = stored.profile if stored is not None else Profile()
     return UserView(
         user_key=key,
@@ -298,9 +317,20 @@ def user_view(
         successes=profile.successes,
         risk=risk_at(stored.risk, profile.newest) if stored is not None else 0.0,
         usual=usual_of(profile),
-        held=[{"time": to_datetime(h.time), "weight": h.weight, "revoked": h.revoked} for h in profile.held],
+        held=[held_login(held, probation) for held in reversed(profile.held)],
         anomalies=found,
         events=events,
+    )
+
+
+def held_login(held: Held, probation: int) -> HeldLogin:
+    """A login on probation; `weight` is what it counts meanwhile."""
+    return HeldLogin(
+        to_datetime(held.time),
+        to_datetime(held.time + probation),
+        held.revoked,
+        profiles.held_weight(held, held.time, probation),
+        {name: value for name, value in zip(ATTRIBUTES, held.values, strict=True) if value},
     )
 
 

@@ -10,9 +10,10 @@ import httpx
 import psycopg
 import pytest
 
+from gatewatch.core.policy import DEFAULT
 from gatewatch.core.times import DAY, HOUR, MINUTE, isoformat
 from gatewatch.ports import LOGINS
-from tests.builders import AWAY_IP, HOME_IP, LAGOS, START, burst, daily, login
+from tests.builders import ABROAD, AWAY_IP, HOME_IP, LAGOS, SAFARI, START, burst, daily, login
 from tests.conftest import migrated_template
 from tests.integration.api.conftest import Api, bearer
 from tests.integration.heart.rig import Heart
@@ -21,6 +22,7 @@ from tests.support.servers import DatabaseServer
 
 RANGE = {"since": isoformat(START - DAY), "until": isoformat(START + 40 * DAY)}
 LATE = START + 30 * DAY
+STRANGE: dict[str, Any] = {"ip": AWAY_IP, "geo": LAGOS, "asn": ABROAD, "ua": SAFARI}
 NAME = "host/web.example.org@EXAMPLE"
 LISTS = ["events", "anomalies", "users", "dead-letters"]
 
@@ -144,6 +146,22 @@ def test_a_user(client: httpx.Client) -> None:
     assert found["usual"]["country"][0]["value"] == "NO"
     assert found["events"][0]["ip"] == AWAY_IP
     assert {anomaly["subject"] for anomaly in found["anomalies"]} == {"alice"}
+    hours = {int(hour["value"]): hour["weight"] for hour in found["usual"]["hour"]}
+    assert sum(hours.values()) > 20
+    assert all(0 <= hour < 168 for hour in hours)
+
+
+def test_what_is_on_probation(api: Api, url: str) -> None:
+    """A login on probation comes with when that ends and what it would be known by; the latest is first."""
+    heart = Heart(api.conninfo, clock=LATE + DAY)
+    heart.take(*daily(30), *(login(LATE + n * MINUTE, **STRANGE) for n in range(2)))
+    heart.close()
+    answer = httpx.get(f"{url}/v1/users/alice", headers=bearer(api.key("read")))
+    newest, oldest = answer.json()["held"]
+    assert newest["time"] > oldest["time"]
+    assert (newest["values"]["country"], newest["values"]["ip"]) == ("NG", AWAY_IP)
+    assert newest["until"] == isoformat(LATE + MINUTE + DEFAULT.probation)
+    assert (newest["revoked"], newest["weight"]) == (False, 0.1)
 
 
 @pytest.mark.parametrize("sort", ["risk", "last_seen"])
@@ -170,6 +188,14 @@ def test_entities(client: httpx.Client, entity: str, tried: int) -> None:
     assert sum(user["failures"] for user in found["tried"]) == tried
     before = {"since": RANGE["since"], "until": isoformat(START)}
     assert get(client, f"/entities/{entity}", **before)["tried"] == []
+    activity = found["activity"]
+    assert sum(stretch["failures"] for stretch in activity["stretches"]) == tried
+    assert sum(stretch["events"] for stretch in activity["stretches"]) >= tried
+    assert activity["step"] == 21_600
+    assert activity["since"] <= RANGE["since"] < RANGE["until"] <= activity["until"]
+    assert len(activity["stretches"]) == 41 * 4 + 1
+    past = get(client, f"/entities/{entity}", **before)["activity"]["stretches"]
+    assert {stretch["events"] for stretch in past} == {0}
 
 
 def test_anomalies(client: httpx.Client) -> None:
@@ -178,7 +204,9 @@ def test_anomalies(client: httpx.Client) -> None:
     assert rows
     assert {row["status"] for row in rows} == {"new"}
     (one,) = items(client, "/anomalies", detector="brute_force", subject_kind="user", subject="Alice")
-    assert get(client, f"/anomalies/{one['id']}") == one
+    detail = get(client, f"/anomalies/{one['id']}")
+    assert detail.pop("steps")
+    assert detail == one
     assert items(client, "/anomalies", severity=["low", one["severity"]], detector="brute_force")
     assert items(client, "/anomalies", status="resolved") == []
 

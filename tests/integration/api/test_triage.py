@@ -43,6 +43,7 @@ def test_a_person_resolves_and_undoes(browser: httpx.Client, ids: list[str]) -> 
     assert said["changed_by"].startswith("account:")
     assert change(browser, ids[0], "new", 1).json()["revision"] == 2
     assert history(browser, ids[0]) == [("new", 2), ("resolved", 1)]
+    assert {said["name"] for said in browser.get(f"/v1/anomalies/{ids[0]}/history").json()} == {"ada"}
     shown = browser.get(f"/v1/anomalies/{ids[0]}").json()
     assert (shown["status"], shown["revision"], shown["changed_by"]) == ("new", 2, said["changed_by"])
 

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pytest
 
-from gatewatch.adapters.postgres.queries import Filter, statement
+from gatewatch.adapters.postgres.queries import Filter, _network, statement
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.adapters.postgres.stream import statement as stream_statement
 from gatewatch.adapters.postgres.tenancy import TenantSession
 from gatewatch.core.times import from_datetime
-from gatewatch.ports import LOGINS
 from gatewatch.read_ports import AnomalyFilter, DeadLetterFilter, EventFilter, Position, UserFilter
 from gatewatch.stream_ports import Stretch
 from tests.integration.queries.filling import DAY, EVENTS, NOW
@@ -168,6 +168,17 @@ def test_an_anomaly_is_found_by_its_key(reader: TenantSession) -> None:
         assert found.rows_read <= 2
 
 
+@pytest.mark.parametrize("name", ["ip", "prefix", "asn", "country"])
+@pytest.mark.parametrize("statement", ["activity_of", "tried"])
+def test_the_page_of_a_source_reads_its_range(reader: TenantSession, name: str, statement: str) -> None:
+    """What a source did in a day is read from that day alone, and no month whole."""
+    source = msgspec.structs.replace(SINGLE[name], since=NOW - DAY)
+    wanted = msgspec.structs.asdict(source) | _network(source.network)
+    found = explained(reader, load("queries.sql")[statement], {**wanted, "step": DAY / 24, "limit": PAGE})
+    assert "Seq Scan" not in found.kinds
+    assert found.rows_read <= EVENTS / 120 * 1.1
+
+
 @pytest.mark.parametrize("name", ["events", "waiting"])
 def test_the_stream_reads_what_is_new(reader: TenantSession, name: str) -> None:
     """What was stored since is read by its place from an index, over all months, and nothing else."""
@@ -186,11 +197,3 @@ def test_overviews_read_their_range(reader: TenantSession, name: str) -> None:
     found = explained(reader, query, {**day, "kind": "ip", "by": "events", "limit": 10, "most": 100})
     assert not found.kinds & {"Seq Scan", "Bitmap Heap Scan"}
     assert 0 < found.rows_read <= 3_000
-
-
-def test_what_is_newest_is_looked_up(reader: TenantSession) -> None:
-    """The newest event, and the newest stored of each partition, are the ends of indexes."""
-    found = explained(reader, load("queries.sql")["newest"], {"topic": LOGINS})
-    events = [node for node in found.nodes if node.get("Relation Name", "").startswith("login_events")]
-    assert {node["Node Type"] for node in events} <= {"Index Scan", "Index Only Scan"}
-    assert 0 < sum(node["Actual Loops"] * node["Actual Rows"] for node in events) <= 100

@@ -185,7 +185,7 @@ export interface paths {
         };
         /**
          * Get Anomaly
-         * @description An anomaly.
+         * @description An anomaly, with what to do about it.
          */
         get: operations["get_anomaly"];
         put?: never;
@@ -650,6 +650,117 @@ export interface components {
             since: number;
         };
         /**
+         * AnomalyDetail
+         * @description An anomaly with what to do about it, in order, each one sentence.
+         */
+        AnomalyDetail: {
+            /**
+             * Id
+             * @example 3f1c9a0e5b7d4c2a8e6f1b3d5a7c9e0f
+             */
+            id: string;
+            /**
+             * Detector
+             * @example impossible_travel
+             */
+            detector: string;
+            /**
+             * Severity
+             * @example high
+             */
+            severity: string;
+            /**
+             * Score
+             * @example 73
+             */
+            score: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "withdrawn";
+            /**
+             * Subject Kind
+             * @example user
+             */
+            subject_kind: string;
+            /**
+             * Subject
+             * @example alice
+             */
+            subject: string;
+            /** Sentence */
+            sentence: string;
+            /**
+             * Count
+             * @example 3
+             */
+            count: number;
+            /**
+             * First Seen
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            first_seen: string;
+            /**
+             * Last Seen
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            last_seen: string;
+            /** Event Id */
+            event_id: string;
+            /**
+             * Attack
+             * @description ATT&CK techniques.
+             * @example [
+             *       "T1078.004"
+             *     ]
+             */
+            attack: string[];
+            /** Evidence */
+            evidence: {
+                [key: string]: unknown;
+            };
+            /** Version */
+            version: number;
+            /**
+             * Opened At
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            opened_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            updated_at: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "new" | "in_progress" | "suppressed" | "resolved";
+            /** Revision */
+            revision: number;
+            /** Changed At */
+            changed_at: string | null;
+            /**
+             * Changed By
+             * @example account:7d0c
+             */
+            changed_by: string;
+            /** Since */
+            since: number;
+            /**
+             * Steps
+             * @example [
+             *       "Ask the user whether this was them."
+             *     ]
+             */
+            steps: string[];
+        };
+        /**
          * Answer
          * @description What became of one change; `said` is what holds now (null for an anomaly that is not there).
          */
@@ -803,7 +914,8 @@ export interface components {
         };
         /**
          * Entity
-         * @description What a source did. `windows` are its recent failures; users tried and successes are those of the range.
+         * @description What a source did. `windows` are its recent failures; activity, users tried and successes are those of the
+         *     range.
          */
         Entity: {
             /**
@@ -830,6 +942,7 @@ export interface components {
             failures_1d: number;
             /** Windows */
             windows: components["schemas"]["Window"][];
+            activity: components["schemas"]["SourceSeries"];
             /** Tried */
             tried: components["schemas"]["Tried"][];
             /** Anomalies */
@@ -1089,6 +1202,42 @@ export interface components {
             status: "ok";
         };
         /**
+         * HeldLogin
+         * @description A login that counts little until its probation ends, or not at all where it was revoked. `values` are what it
+         *     would be known by, by attribute.
+         */
+        HeldLogin: {
+            /**
+             * Time
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            time: string;
+            /**
+             * Until
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            until: string;
+            /** Revoked */
+            revoked: boolean;
+            /**
+             * Weight
+             * @description What it counts meanwhile; a usual login counts 1.
+             */
+            weight: number;
+            /**
+             * Values
+             * @example {
+             *       "country": "NG",
+             *       "ip": "198.51.100.7"
+             *     }
+             */
+            values: {
+                [key: string]: string;
+            };
+        };
+        /**
          * IssuedKey
          * @description A key, for the only time.
          */
@@ -1133,7 +1282,8 @@ export interface components {
         };
         /**
          * Later
-         * @description What was said of the event afterwards.
+         * @description What was said of the event afterwards. Where it was judged anew, `score` is what the points of `reasons` add up
+         *     to; else it is null.
          */
         Later: {
             /** Id */
@@ -1152,6 +1302,10 @@ export interface components {
              * @example 2026-11-22T10:00:00Z
              */
             processed_at: string;
+            /** Score */
+            score: number | null;
+            /** Reasons */
+            reasons: components["schemas"]["Reason"][];
         };
         /**
          * LogIn
@@ -1403,8 +1557,60 @@ export interface components {
             expires_at: string;
         };
         /**
+         * SourceSeries
+         * @description A source's activity over time, a row for each stretch of `step` seconds.
+         */
+        SourceSeries: {
+            /**
+             * Since
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            until: string;
+            /**
+             * Step
+             * @example 600
+             */
+            step: number;
+            /** Stretches */
+            stretches: components["schemas"]["SourceStretch"][];
+        };
+        /**
+         * SourceStretch
+         * @description A stretch of time of one source: events by their own time.
+         */
+        SourceStretch: {
+            /**
+             * Start
+             * Format: date-time
+             * @example 2026-11-22T10:00:00Z
+             */
+            start: string;
+            /**
+             * Events
+             * @example 1200
+             */
+            events: number;
+            /** Successes */
+            successes: number;
+            /** Failures */
+            failures: number;
+            /**
+             * Signalled
+             * @description Events with a signal of any detector.
+             */
+            signalled: number;
+        };
+        /**
          * StatusView
-         * @description What somebody said of an anomaly. `hits` is the anomaly's count at the time.
+         * @description What somebody said of an anomaly. `hits` is the anomaly's count at the time; `name` is the account's in a
+         *     history, else empty.
          */
         StatusView: {
             /**
@@ -1430,6 +1636,11 @@ export interface components {
              * @example account:7d0c
              */
             changed_by: string;
+            /**
+             * Name
+             * @example ada
+             */
+            name: string;
         };
         /**
          * Stretch
@@ -1556,7 +1767,8 @@ export interface components {
         };
         /**
          * User
-         * @description All there is to know of a user: `usual` is the baseline by attribute, `events` and `anomalies` the latest.
+         * @description All there is to know of a user: `usual` is the baseline by attribute (`hour` counts from Monday 00:00 UTC),
+         *     `held` what is on probation, `events` and `anomalies` the latest.
          */
         User: {
             /** User Key */
@@ -1580,9 +1792,7 @@ export interface components {
                 [key: string]: components["schemas"]["Usual"][];
             };
             /** Held */
-            held: {
-                [key: string]: unknown;
-            }[];
+            held: components["schemas"]["HeldLogin"][];
             /** Anomalies */
             anomalies: components["schemas"]["Anomaly"][];
             /** Events */
@@ -2474,7 +2684,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Anomaly"];
+                    "application/json": components["schemas"]["AnomalyDetail"];
                 };
             };
             /** @description Bad request. */

@@ -72,6 +72,13 @@ export function relative(moment: string | number | Date, now = Date.now()): stri
   return RELATIVE.format(Math.trunc(seconds / size), unit)
 }
 
+/** A length of time in whole units: `45 seconds`, `8 minutes`, `3 hours`, `7 days`. */
+export function duration(seconds: number): string {
+  const [unit, size] = UNITS.find(([, size]) => seconds >= 2 * size || seconds === size) ?? ['second', 1]
+  const count = Math.round(seconds / size)
+  return `${count} ${unit}${count === 1 ? '' : 's'}`
+}
+
 /** The moment at which clocks of a zone show this (`2026-11-26T03:39`). Of an hour that comes twice, the first. */
 export function instant(shown: string, zone: string): Date {
   const wanted = Date.parse(`${shown.length === 16 ? `${shown}:00` : shown}Z`)

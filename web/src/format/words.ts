@@ -1,4 +1,4 @@
-const CAPITALS = new Set(['mfa', 'ip', 'asn', 'json', 'id'])
+const CAPITALS = new Set(['mfa', 'ip', 'asn', 'isp', 'vpn', 'json', 'id'])
 
 /** A code as words: `impossible_travel` is "Impossible travel", `mfa_denied` is "MFA denied". */
 export function words(code: string): string {
@@ -8,3 +8,7 @@ export function words(code: string): string {
     .join(' ')
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
+
+/** Codes as choices of a filter. */
+export const choicesOf = (codes: readonly string[]): { title: string; value: string }[] =>
+  codes.map((value) => ({ title: words(value), value }))

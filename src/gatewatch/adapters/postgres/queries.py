@@ -114,6 +114,11 @@ class PostgresQueries:
             found[start] = found.get(start, Activity(start))._replace(anomalies=n)
         return [found[start] for start in sorted(found)]
 
+    def activity_of(self, source: EventFilter, step: timedelta) -> list[Activity]:
+        """Stretches in which a source was seen."""
+        wanted = msgspec.structs.asdict(source) | _network(source.network)
+        return [Activity(*row) for row in self._rows("activity_of", **wanted, step=step)]
+
     def top(self, kind: TopKind, since: datetime, until: datetime, by: Ranking, limit: int) -> list[Top]:
         """The values that came most often."""
         rows = self._rows("top", kind=kind, since=since, until=until, by=by, limit=limit)

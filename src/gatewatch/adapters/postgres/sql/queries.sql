@@ -120,6 +120,19 @@ WHERE tenant_id = current_setting('gatewatch.tenant') AND last_seen >= %(since)s
   AND first_seen >= %(since)s AND first_seen < %(until)s AND state = 'open'
 GROUP BY 1
 
+-- name: activity_of
+SELECT date_bin(%(step)s::interval, time, 'epoch'::timestamptz), count(*), count(*) FILTER (WHERE outcome = 'success'),
+    count(*) FILTER (WHERE outcome = 'failure'), count(*) FILTER (WHERE detectors <> '{}')
+FROM login_events
+WHERE tenant_id = current_setting('gatewatch.tenant')
+  AND time >= %(since)s AND time < %(until)s
+  AND (%(prefix)s::cidr IS NULL OR prefix = %(prefix)s)
+  AND (%(low)s::inet IS NULL OR ip BETWEEN %(low)s AND %(high)s::inet)
+  AND (%(asn)s::bigint IS NULL OR asn = %(asn)s)
+  AND (%(country)s::text IS NULL OR country = %(country)s)
+GROUP BY 1
+ORDER BY 1
+
 -- name: top
 SELECT value, sum(events)::bigint, sum(failures)::bigint, sum(signalled)::bigint
 FROM activity_values

@@ -6,6 +6,8 @@ FROM change_statuses(%(ids)s::text[], %(statuses)s::text[], %(revisions)s::integ
 ORDER BY at
 
 -- name: history
-SELECT status, revision, hits, changed_at, changed_by FROM anomaly_status_history
-WHERE tenant_id = current_setting('gatewatch.tenant') AND id = %(id)s
-ORDER BY revision DESC
+SELECT h.status, h.revision, h.hits, h.changed_at, h.changed_by, coalesce(b.name, '')
+FROM anomaly_status_history h
+LEFT JOIN accounts b ON b.tenant_id = h.tenant_id AND 'account:' || b.account_id = h.changed_by
+WHERE h.tenant_id = current_setting('gatewatch.tenant') AND h.id = %(id)s
+ORDER BY h.revision DESC

@@ -1,0 +1,42 @@
+"""One walk through the app as an analyst takes it, on a wide and on a narrow screen."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.conftest import TRAVELLER, Visit, log_in
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+def test_from_log_in_to_log_out(stranger: Visit, width: int, theme: str) -> None:
+    """Log in, find an anomaly, see its user and where it came from, resolve it, take that back, log out."""
+    visitor = stranger(width=width, theme=theme)
+    page = visitor.page
+    page.goto("/?range=7d")
+    log_in(visitor)
+    page.get_by_role("link", name="Anomalies", exact=True).first.click()
+    expect(page.get_by_role("heading", name="Anomalies")).to_be_visible()
+    page.get_by_role("link", name=re.compile(rf"^{TRAVELLER} signed in")).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Lagos")
+    anomaly = page.url
+    page.get_by_role("link", name=TRAVELLER, exact=True).first.click()
+    expect(page.get_by_label("Latest logins").get_by_role("listitem").first).to_be_visible()
+    page.get_by_label("Latest logins").get_by_role("link", name="198.51.100.7").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("198.51.100.7")
+    expect(page.get_by_label("Users tried")).to_contain_text(TRAVELLER)
+    page.goto(anomaly)
+    status = page.get_by_role("region", name="Status")
+    status.get_by_role("button", name="Resolved", exact=True).click()
+    expect(status.get_by_role("button", name="Resolved", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    page.get_by_role("button", name="Undo").click()
+    expect(status.get_by_role("button", name="New", exact=True)).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Account").click()
+    page.get_by_text("Log out").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+    assert page.request.get("/v1/session").status == 401
+    visitor.unhurt()
