@@ -44,7 +44,7 @@ class Site(NamedTuple):
     heart: Heart
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(postgres: DatabaseServer, templates: dict[str, str]) -> Iterator[Site]:
     """Three days of an organisation of 60 that end now, with attacks, a traveller and somebody with a hostile name."""
     assert ui.load().shell, "the web app is not built: python3 run.py setup"
@@ -108,7 +108,7 @@ def _record(event: LoginEvent) -> EventRecord:
     return EventRecord(event, raw, content_digest(raw), event.time + SECOND)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """One Chromium per run; without one these tests are skipped, in CI they fail."""
     try:
@@ -120,7 +120,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip(str(error))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def logged_in(browser: Browser, site: Site) -> Any:
     """The cookies of ada after she has logged in."""
     visitor = Visitor(browser, site.url, width=1440, theme="light")

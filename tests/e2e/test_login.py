@@ -36,7 +36,7 @@ def test_no_way_out(stranger: Visit) -> None:
     for wanted in ("//example.org/", "https://example.org/", "javascript:alert(1)"):
         visitor.page.goto(f"/login?return={wanted}")
         log_in(visitor)
-        expect(visitor.page.get_by_role("heading", name="Events")).to_be_visible()
+        expect(visitor.page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
 def test_a_second_tab_that_logs_out(stranger: Visit) -> None:
