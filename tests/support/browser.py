@@ -64,7 +64,16 @@ def chromium() -> Iterator[Browser]:
 class Visitor:
     """Somebody with a browser window. `complaints` is all that the browser said against a page."""
 
-    def __init__(self, browser: Browser, url: str, *, width: int, theme: str, state: Any = None) -> None:
+    def __init__(
+        self,
+        browser: Browser,
+        url: str,
+        *,
+        width: int,
+        theme: str,
+        state: Any = None,
+        any_certificate: bool = False,
+    ) -> None:
         height = 900 if width > 600 else 844
         self.context = browser.new_context(
             base_url=url,
@@ -72,6 +81,7 @@ class Visitor:
             color_scheme="dark" if theme == "dark" else "light",
             reduced_motion="reduce",
             storage_state=state,
+            ignore_https_errors=any_certificate,
         )
         self.width, self.theme = width, theme
         self.complaints: list[str] = []
