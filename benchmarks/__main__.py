@@ -25,13 +25,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     try:
         base = _read(options.compare) if options.compare else None
-        report = _run(options.only or list(SCENARIOS), options.quick)
+        report, trouble = _run(options.only or list(SCENARIOS), options.quick)
     except BenchmarkError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     print("\n".join(tables.closing(report)))
     if base is not None:
         _compare(base, report)
+    if trouble:
+        print(f"bench: {trouble}; the figures above were measured before", file=sys.stderr)
+        return 1
     for path in (options.out, BASELINE if options.publish else None):
         if path is not None:
             path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
@@ -59,19 +62,24 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _run(ids: Sequence[str], quick: bool) -> Report:
-    progress = Progress()
+def _run(ids: Sequence[str], quick: bool) -> tuple[Report, str]:
+    """What was measured, and what ended it early, if anything did."""
+    progress, trouble = Progress(), ""
     figures: list[Figure] = []
     yardsticks = [machine.yardstick()]
     with Scratch(progress) as scratch:
         bench = Bench(scratch, progress, quick)
         for id in ids:
             progress.say(f"{id}: {(SCENARIOS[id].__doc__ or '').strip()}")
-            figures += SCENARIOS[id](bench)
+            try:
+                figures += SCENARIOS[id](bench)
+            except BenchmarkError as error:
+                trouble = f"{id}: {error}"
+                break
             if id in PURE:
                 yardsticks.append(machine.yardstick())
         found = machine.describe(scratch.postgres, scratch.fsync, median(yardsticks))
-    return Report(VERSION, quick, found, tuple(figures))
+    return Report(VERSION, quick, found, tuple(figures)), trouble
 
 
 def _read(path: Path) -> Report:

@@ -4,6 +4,7 @@ Written to the socket by hand: a client for people would take longer than the se
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator
 from itertools import count
 from time import perf_counter
@@ -54,16 +55,16 @@ def at_full_speed(target: Target, callers: int, seconds: float) -> list[Answer]:
 
 
 class _Connections:
-    """Open connections, lent one request at a time."""
+    """Open connections, lent one request at a time, in turn: a server closes those that lie idle for seconds."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._idle: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
         self._free = asyncio.Semaphore(CONNECTIONS)
 
     async def ask(self, due: float) -> Answer:
         async with self._free, asyncio.timeout(PATIENCE):
-            reader, writer = self._idle.pop() if self._idle else await self._open()
+            reader, writer = self._idle.popleft() if self._idle else await self._open()
             writer.write(self._target.next())
             head = await reader.readuntil(b"\r\n\r\n")
             lower = head.lower()

@@ -1,4 +1,4 @@
-"""One walk through the app as an analyst takes it: on a wide and on a narrow screen, and behind a proxy."""
+"""One walk through the app as an analyst takes it: on wide and narrow screens, and behind a proxy."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.conftest import TRAVELLER, Site, Visit, log_in
+from tests.e2e.conftest import SIZES, TRAVELLER, Site, Visit, log_in
 from tests.support.browser import Visitor
 from tests.support.proxy import proxied, tls_listener
 from tests.support.servers import scratch_folder
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "theme"), SIZES)
 def test_from_log_in_to_log_out(stranger: Visit, width: int, theme: str) -> None:
     """Log in, find an anomaly, see its user and where it came from, resolve it, take that back, log out."""
     walk(stranger(width=width, theme=theme))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -20,7 +19,8 @@ from gatewatch.adapters.postgres.server import EmbeddedPostgres
 from gatewatch.core import records
 from gatewatch.core.decisions import decision_id
 from gatewatch.core.records import EventRecord
-from tests.support.commands import Commands, Process, until
+from tests.support.commands import Commands, until
+from tests.support.http import url_of
 from tests.support.servers import SMALL
 
 ASKING = 8
@@ -62,14 +62,6 @@ class Portal:
                         enough.set()
             except (httpx.TransportError, httpx.HTTPStatusError):
                 return
-
-
-def url_of(process: Process) -> str:
-    """Where a process listens."""
-    process.says("the API listens")
-    found = re.search(r"http://[\w.:]+", process.said)
-    assert found is not None
-    return found[0]
 
 
 def quiet(conninfo: str) -> bool:

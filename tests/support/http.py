@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import httpx
 from fastapi import FastAPI
 
 from gatewatch.api import server
-from tests.support.commands import until
+from tests.support.commands import Process, until
 
 
 @contextmanager
@@ -38,6 +39,14 @@ def served(app: FastAPI) -> Iterator[str]:
             thread.join()
     if failures:
         raise failures[0]
+
+
+def url_of(process: Process) -> str:
+    """Where a process of the API listens."""
+    process.says("the API listens")
+    found = re.search(r"http://[\w.:]+", process.said)
+    assert found is not None
+    return found[0]
 
 
 def answers(url: str) -> bool:

@@ -11,7 +11,7 @@ from gatewatch.services.source_cache import MAX_KNOWN, SourceCache
 
 #: The most users whose state stays in memory between batches, as bytes, and the most sources with their buckets, per
 #: process (a user takes about 1 kB, a source 3 kB).
-MAX_USERS = 160_000
+MAX_USERS = 96_000
 MAX_SOURCES = 24_000
 #: The most tenants whose frequencies stay in memory, per partition (about 0.4 MB each).
 MAX_TENANTS = 32
