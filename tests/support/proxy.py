@@ -34,12 +34,14 @@ def tls_listener(folder: Path) -> Iterator[tuple[socket.socket, Path]]:
 @contextmanager
 def proxied(listener: socket.socket, certificate: Path, path: str, upstream: str) -> Iterator[None]:
     """Pass what comes to `https://localhost:…<path>/` on to `upstream`, for as long as it is looked at."""
+    # Browsers take up a connection again after minutes, and give up where several in a row were closed meanwhile.
     config = uvicorn.Config(
         _app(path, upstream),
         ssl_certfile=certificate,
         log_config=None,
         lifespan="on",
         timeout_graceful_shutdown=1,
+        timeout_keep_alive=300,
     )
     server = uvicorn.Server(config)
     thread = Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
@@ -54,7 +56,8 @@ def proxied(listener: socket.socket, certificate: Path, path: str, upstream: str
 def _app(path: str, upstream: str) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with httpx.AsyncClient(base_url=upstream, timeout=None) as client:
+        limits = httpx.Limits(max_keepalive_connections=0)
+        async with httpx.AsyncClient(base_url=upstream, timeout=None, limits=limits) as client:
             app.state.client = client
             yield
 
