@@ -185,7 +185,7 @@ class Feed:
                     failures += 1
                     pause = min(MOST_BACKOFF, POLL * 2**failures)
                 await asyncio.sleep(pause)
-        except Exception:  # noqa: BLE001 -- the boundary: it is logged, and whoever comes again begins anew
+        except Exception:  # noqa: BLE001 -- nobody awaits this task: unlogged, streams would stay open and silent
             logs.get().exception("the poller of streams failed")
             self._end_all("failure")
 

@@ -10,7 +10,7 @@ from operator import add
 
 from gatewatch.core import profiles
 from gatewatch.core.context import Frequencies
-from gatewatch.core.sketches import CHUNK, CountMin, counters_of
+from gatewatch.core.sketches import CHUNK, CountMin
 
 #: The levels that are sketched and those that are exact: each with its index into `profiles.ATTRIBUTES`.
 SKETCHED = {"ip": profiles.IP, "ua": profiles.UA, "device": profiles.DEVICE}
@@ -56,12 +56,8 @@ class _Sketched:
         self.changed: set[int] = set()
 
     def count(self, value: str) -> None:
-        a, b = counters_of(value)
-        for counters in (self.own.counters, self.whole.counters):
-            counters[a] += 1
-            counters[b] += 1
-        self.changed.add(a // CHUNK)
-        self.changed.add(b // CHUNK)
+        self.whole.add(value)
+        self.changed.update(index // CHUNK for index in self.own.add(value))
 
     def of(self, value: str) -> int:
         return self.whole.count(value) if value else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -106,9 +106,9 @@ def world(api: Api, tmp_path: Path) -> Iterator[World]:
     heart.close()
 
 
-def run(work: Callable[[], Awaitable[None]]) -> None:
+def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run it in an event loop."""
-    asyncio.run(work())  # type: ignore[arg-type]
+    asyncio.run(work())
 
 
 def test_monitor_lets_everybody_in_and_says_what_it_would_do(world: World) -> None:
