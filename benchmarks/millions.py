@@ -19,8 +19,9 @@ from benchmarks import pipes, worlds
 from benchmarks.progress import Progress
 from benchmarks.scratch import Scratch
 from gatewatch.core import anomalies, events
-from gatewatch.core.anomalies import Anomaly, anomaly_id
+from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.events import LoginEvent, User
+from gatewatch.core.records import content_digest
 from gatewatch.core.times import DAY, HOUR, MINUTE, to_datetime
 from gatewatch.settings import Settings
 from gatewatch.simulator.scenarios import SCENARIOS
@@ -84,18 +85,20 @@ ON CONFLICT (tenant_id, bucket, part) DO UPDATE SET events = a.events + excluded
     signalled = a.signalled + excluded.signalled
 """
 _VALUES: LiteralString = """
-INSERT INTO activity_values AS a (tenant_id, kind, bucket, part, value, events, failures, signalled)
+INSERT INTO activity_values AS a (tenant_id, kind, bucket, part, value, events, failures, signalled, others)
 SELECT tenant_id, kind, bucket - c * %(shift)s, part,
     CASE WHEN kind = 'user' AND c %% %(variants)s > 0 AND value <> %(robot)s AND value NOT LIKE '@ip:%%'
         THEN value || '.' || c %% %(variants)s ELSE value END,
-    events, failures, signalled
+    events, failures, signalled, others
 FROM activity_values, generate_series(1, %(copies)s - 1) AS c
 ON CONFLICT (tenant_id, kind, bucket, part, value) DO UPDATE SET events = a.events + excluded.events,
-    failures = a.failures + excluded.failures, signalled = a.signalled + excluded.signalled
+    failures = a.failures + excluded.failures, signalled = a.signalled + excluded.signalled,
+    others = a.others + excluded.others
 """
 _CONTROLS: LiteralString = """
 INSERT INTO control_records (tenant_id, id, user_key, kind, body, policy, known, assessment, generation, part, off)
-SELECT tenant_id, id || '~' || c, CASE WHEN c %% %(variants)s > 0 THEN user_key || '.' || c %% %(variants)s ELSE user_key END,
+SELECT tenant_id, id || '~' || c,
+    CASE WHEN c %% %(variants)s > 0 THEN user_key || '.' || c %% %(variants)s ELSE user_key END,
     kind, body, policy, known, assessment, generation, part, off - c * 10000000000
 FROM control_records, generate_series(1, %(copies)s - 1) AS c
 """
@@ -149,9 +152,6 @@ def fill(scratch: Scratch, name: str, settings: Settings, count: int) -> str:
     conninfo, progress = scratch.empty(name), scratch.progress
     end = seeded(conninfo, settings, count // COPIES, progress)
     with psycopg.connect(scratch.superuser(name), autocommit=True) as connection:
-        connection.execute(_SEEDS)
-        _months(connection, end)
-        _copy_events(connection, progress)
         _copy_anomalies(connection)
         values = {
             "shift": _SHIFT,
@@ -163,6 +163,9 @@ def fill(scratch: Scratch, name: str, settings: Settings, count: int) -> str:
         }
         for statement in (_USERS, _COUNTS, _VALUES, _CONTROLS, _DEAD_LETTERS, _STATUSES):
             connection.execute(statement, values)
+        connection.execute(_SEEDS)
+        _months(connection, end)
+        _copy_events(connection, progress)
         progress.say("  tidying up, as autovacuum would")
         connection.execute("DROP TABLE seeds, copied")
         connection.execute("VACUUM ANALYZE")
@@ -219,13 +222,11 @@ def _copy_anomalies(connection: Connection) -> None:
 
 def _moved(anomaly: Anomaly, copy: int) -> Anomaly:
     shift, named = copy * SPAN, anomaly.subject_kind == "user"
-    subject = _named(anomaly.subject, copy) if named else anomaly.subject
-    slot = anomaly.slot - shift
     return replace(
         anomaly,
-        id=anomaly_id(anomaly.tenant_id, anomaly.subject_kind, subject, anomaly.detector, slot),
-        subject=subject,
-        slot=slot,
+        id=content_digest(anomaly.id, str(copy)).hex(),
+        subject=_named(anomaly.subject, copy) if named else anomaly.subject,
+        slot=anomaly.slot - shift,
         first_seen=anomaly.first_seen - shift,
         last_seen=anomaly.last_seen - shift,
         peak=anomaly.peak - shift if anomaly.peak else 0,

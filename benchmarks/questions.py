@@ -18,7 +18,7 @@ SELECT {0} FROM login_events WHERE time > (SELECT max(time) - interval '1 day' F
 GROUP BY {0} ORDER BY count(*) {1}, {0} LIMIT 1
 """
 _ANOMALY: LiteralString = """
-SELECT id, subject, detector, body::json ->> 'event_id' FROM anomalies
+SELECT id, subject, body::json ->> 'event_id' FROM anomalies
 WHERE subject_kind = 'user' AND state = 'open' ORDER BY last_seen DESC LIMIT 1
 """
 
@@ -60,7 +60,7 @@ def known(conninfo: str) -> Known:
             stored = {column: one(_LATELY.format(column, order)) for column in ("ip", "prefix")}
             return counted | stored | {"user": one(_LATELY.format("user_key", order))}
 
-        ((anomaly, subject, detector, event),) = connection.execute(_ANOMALY).fetchall()
+        ((anomaly, subject, event),) = connection.execute(_ANOMALY).fetchall()
         common, rare = values("DESC"), values("ASC")
     return Known(
         common | {"user": ROBOT.name, "outcome": "success", "min_score": "1", "subject": subject},

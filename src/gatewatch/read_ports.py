@@ -246,6 +246,13 @@ class Tried(msgspec.Struct, frozen=True):
     last: datetime
 
 
+class AllTried(msgspec.Struct, frozen=True):
+    """The users tried most, and since when they are counted where not all of the range was looked at."""
+
+    users: list[Tried]
+    since: datetime | None
+
+
 class StoredDeadLetter(msgspec.Struct, frozen=True):
     """What could not be processed, and why."""
 
@@ -344,8 +351,10 @@ class QueryStore(HealthStore, Protocol):
         """A source's failures by bucket, over all partitions."""
         ...
 
-    def tried(self, wanted: EventFilter, limit: int) -> list[Tried]:
-        """The users tried from a source, most failures first."""
+    def tried(self, source: EventFilter, limit: int, most: int) -> AllTried:
+        """The users tried from a source (a network, a number or a country) by its `most` latest events, most failures
+        first.
+        """
         ...
 
     def dead_letters(
@@ -359,7 +368,9 @@ class QueryStore(HealthStore, Protocol):
         ...
 
     def activity_of(self, source: EventFilter, step: timedelta) -> list[Activity]:
-        """Stretches in which a source was seen, within the filter's range, in order; anomalies are not counted."""
+        """Stretches in which a source was seen, within the filter's range, in order; anomalies are not counted. Those
+        of numbers and countries are of whole hours.
+        """
         ...
 
     def top(self, kind: TopKind, since: datetime, until: datetime, by: Ranking, limit: int) -> list[Top]:

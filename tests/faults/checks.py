@@ -220,16 +220,20 @@ def rollups(stored: Stored) -> list[str]:
     values: dict[tuple[str, str, int, int, str], Counter[str]] = defaultdict(Counter)
     for row in stored.events:
         tenant, part, time = row.event.tenant_id, row.place[1], row.event.time
-        what = ["events", row.event.outcome, *(["signalled"] if row.detectors else [])]
+        what = ["events", _ended(row.event.outcome), *(["signalled"] if row.detectors else [])]
         activity[tenant, part, time // TEN_MINUTES * TEN_MINUTES].update(what)
         for kind, value in _counted_by(row):
             values[tenant, kind, part, time // HOUR * HOUR, value].update(what)
     names = ("events", "success", "failure", "signalled")
     series = {key: tuple(n[name] for name in names) for key, n in activity.items()}
-    tops = {key: (n["events"], n["failure"], n["signalled"]) for key, n in values.items()}
+    tops = {key: (n["events"], n["failure"], n["signalled"], n["other"]) for key, n in values.items()}
     return _differ("count of activity", stored.activity.items(), series.items()) + _differ(
         "count of a value's activity", stored.activity_values.items(), tops.items()
     )
+
+
+def _ended(outcome: str) -> str:
+    return outcome if outcome in ("success", "failure") else "other"
 
 
 def _counted_by(row: StoredEvent) -> Iterable[tuple[str, str]]:

@@ -205,7 +205,8 @@ class Stored:
         self.activity_values: dict[tuple[str, str, int, int, str], Row] = {
             row[:5]: row[5:]
             for row in self._rows(
-                f"SELECT tenant_id, kind, part, {bucket}, value, events, failures, signalled FROM activity_values"
+                f"SELECT tenant_id, kind, part, {bucket}, value, events, failures, signalled, others"
+                " FROM activity_values"
             )
         }
 

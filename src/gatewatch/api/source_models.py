@@ -29,7 +29,7 @@ class Tried(Model):
 
 class Entity(Model):
     """What a source did. `windows` are its recent failures; activity, users tried and successes are those of the
-    range.
+    range. `tried_since`: where it is said, users tried are those since then, the latest 10,000 events.
     """
 
     kind: Annotated[str, Field(examples=["prefix"])]
@@ -43,5 +43,6 @@ class Entity(Model):
     windows: list[Window]
     activity: SourceSeries
     tried: list[Tried]
+    tried_since: datetime | None
     anomalies: list[Anomaly]
     successes: list[Event]

@@ -17,7 +17,15 @@ from gatewatch.core.profiles import ATTRIBUTES, Held, Profile
 from gatewatch.core.signals import Signal
 from gatewatch.core.sources import BUCKET, DAY_BUCKETS, HOUR_BUCKETS, Buckets
 from gatewatch.core.times import to_datetime
-from gatewatch.read_ports import Status, StoredAnomaly, StoredDecision, StoredEvent, StoredProfile, Tried
+from gatewatch.read_ports import (
+    AllTried,
+    Status,
+    StoredAnomaly,
+    StoredDecision,
+    StoredEvent,
+    StoredProfile,
+    Tried,
+)
 from gatewatch.services.batches import RISK_HALF_LIFE
 
 
@@ -132,7 +140,9 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class SourceView(msgspec.Struct, frozen=True):
-    """What a source did: failures up to its newest one, who was tried, and what was found."""
+    """What a source did: failures up to its newest one, who was tried, and what was found. `tried_since` is None where
+    users tried are those of the whole range.
+    """
 
     kind: str
     value: str
@@ -144,6 +154,7 @@ class SourceView(msgspec.Struct, frozen=True):
     failures_1d: int
     windows: list[Window]
     tried: list[Tried]
+    tried_since: datetime | None
     anomalies: list[AnomalyView]
     successes: list[EventView]
 
@@ -366,7 +377,7 @@ def usual_of(profile: Profile) -> dict[str, list[Usual]]:
 def source_view(
     subject: tuple[str, str],
     buckets: Buckets,
-    tried: list[Tried],
+    tried: AllTried,
     found: list[AnomalyView],
     successes: list[EventView],
 ) -> SourceView:
@@ -385,7 +396,8 @@ def source_view(
             Window(to_datetime(index * BUCKET), bucket.failures, round(bucket.users.distinct()))
             for index, bucket in sorted(buckets.items())
         ],
-        tried=tried,
+        tried=tried.users,
+        tried_since=tried.since,
         anomalies=found,
         successes=successes,
     )

@@ -915,7 +915,7 @@ export interface components {
         /**
          * Entity
          * @description What a source did. `windows` are its recent failures; activity, users tried and successes are those of the
-         *     range.
+         *     range. `tried_since`: where it is said, users tried are those since then, the latest 10,000 events.
          */
         Entity: {
             /**
@@ -945,6 +945,8 @@ export interface components {
             activity: components["schemas"]["SourceSeries"];
             /** Tried */
             tried: components["schemas"]["Tried"][];
+            /** Tried Since */
+            tried_since: string | null;
             /** Anomalies */
             anomalies: components["schemas"]["Anomaly"][];
             /** Successes */
