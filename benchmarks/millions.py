@@ -147,15 +147,15 @@ def seeded(conninfo: str, settings: Settings, seeds: int, progress: Progress) ->
     return to_datetime(end)
 
 
-def fill(scratch: Scratch, name: str, settings: Settings, count: int) -> str:
+def fill(scratch: Scratch, name: str, settings: Settings, count: int, copies: int = COPIES) -> str:
     """Make a database of at least so many events; returns its connection string."""
     conninfo, progress = scratch.empty(name), scratch.progress
-    end = seeded(conninfo, settings, count // COPIES, progress)
+    end = seeded(conninfo, settings, count // copies, progress)
     with psycopg.connect(scratch.superuser(name), autocommit=True) as connection:
-        _copy_anomalies(connection)
+        _copy_anomalies(connection, copies)
         values = {
             "shift": _SHIFT,
-            "copies": COPIES,
+            "copies": copies,
             "variants": VARIANTS,
             "robot": ROBOT.name,
             "end": end,
@@ -164,23 +164,23 @@ def fill(scratch: Scratch, name: str, settings: Settings, count: int) -> str:
         for statement in (_USERS, _COUNTS, _VALUES, _CONTROLS, _DEAD_LETTERS, _STATUSES):
             connection.execute(statement, values)
         connection.execute(_SEEDS)
-        _months(connection, end)
-        _copy_events(connection, progress)
+        _months(connection, end, copies)
+        _copy_events(connection, copies, progress)
         progress.say("  tidying up, as autovacuum would")
         connection.execute("DROP TABLE seeds, copied")
         connection.execute("VACUUM ANALYZE")
     return conninfo
 
 
-def _months(connection: Connection, end: datetime) -> None:
-    for day in range(0, COPIES * _SHIFT.days + 31, 28):
+def _months(connection: Connection, end: datetime, copies: int) -> None:
+    for day in range(0, copies * _SHIFT.days + 31, 28):
         connection.execute("SELECT create_event_partition(%s::date)", [end - timedelta(day)])
 
 
-def _copy_events(connection: Connection, progress: Progress) -> None:
+def _copy_events(connection: Connection, copies: int, progress: Progress) -> None:
     """The oldest copy first, so that rows lie in the order of time, as they would have come in."""
     seeds = connection.execute("SELECT n, event FROM seeds ORDER BY n").fetchall()
-    for done, copy in enumerate(range(COPIES - 1, 0, -1), 1):
+    for done, copy in enumerate(range(copies - 1, 0, -1), 1):
         with connection.cursor() as cursor:
             cursor.execute("TRUNCATE copied")
             with cursor.copy("COPY copied FROM STDIN (FORMAT binary)") as into:
@@ -190,7 +190,7 @@ def _copy_events(connection: Connection, progress: Progress) -> None:
                     into.write_row((n, event.event_id, event.user_key, events.encode(event)))
             cursor.execute("ANALYZE copied")
             cursor.execute(_EVENTS, {"shift": copy * _SHIFT, "copy": copy})
-        progress.moved("multiplying", (done + 1) * len(seeds), COPIES * len(seeds))
+        progress.moved("multiplying", (done + 1) * len(seeds), copies * len(seeds))
 
 
 def _copied(event: LoginEvent, copy: int) -> LoginEvent:
@@ -206,14 +206,14 @@ def _named(name: str, copy: int) -> str:
     return f"{name}.{variant}" if variant and name not in (ROBOT.name, ROBOT.id) else name
 
 
-def _copy_anomalies(connection: Connection) -> None:
+def _copy_anomalies(connection: Connection, copies: int) -> None:
     found = [
         (id, anomalies.decode(body))
         for id, body in connection.execute("SELECT id, body::text FROM anomalies")
     ]
     connection.execute("CREATE TEMP TABLE found (seed text, copy integer, id text, subject text, body text)")
     with connection.cursor() as cursor, cursor.copy("COPY found FROM STDIN") as into:
-        for copy in range(1, COPIES):
+        for copy in range(1, copies):
             for seed, anomaly in found:
                 other = _moved(anomaly, copy)
                 into.write_row((seed, copy, other.id, other.subject, anomalies.encode(other).decode()))

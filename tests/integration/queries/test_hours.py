@@ -88,7 +88,7 @@ def test_late_events_and_those_without_a_number(heart: Heart, store: PostgresQue
 
 def test_nothing_is_stored(store: PostgresQueries) -> None:
     """Without any event every range is answered at once, be it of thousands of years."""
-    ever = {"since": to_datetime(0), "until": to_datetime(250_000_000_000_000_000)}
+    ever: dict[str, Any] = {"since": to_datetime(0), "until": to_datetime(250_000_000_000_000_000)}
     assert store.events(EventFilter(country="NO", **ever), 10) == []
     assert store.tried(EventFilter(country="NO", **ever), 10, 100).users == []
 
