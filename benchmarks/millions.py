@@ -75,11 +75,12 @@ SELECT a.tenant_id, c.id, subject_kind, c.subject, detector, slot - c.copy * %(s
     opened_at - c.copy * %(shift)s, updated_at - c.copy * %(shift)s
 FROM found c JOIN anomalies a ON a.id = c.seed
 """
-#: The counts of whole copies are those of the seeds, at other hours.
+#: The counts of whole copies are those of the seeds, at other hours; they lie as they would have been written.
 _COUNTS: LiteralString = """
 INSERT INTO activity AS a (tenant_id, bucket, part, events, successes, failures, signalled)
 SELECT tenant_id, bucket - c * %(shift)s, part, events, successes, failures, signalled
 FROM activity, generate_series(1, %(copies)s - 1) AS c
+ORDER BY bucket - c * %(shift)s
 ON CONFLICT (tenant_id, bucket, part) DO UPDATE SET events = a.events + excluded.events,
     successes = a.successes + excluded.successes, failures = a.failures + excluded.failures,
     signalled = a.signalled + excluded.signalled
@@ -91,6 +92,7 @@ SELECT tenant_id, kind, bucket - c * %(shift)s, part,
         THEN value || '.' || c %% %(variants)s ELSE value END,
     events, failures, signalled, others
 FROM activity_values, generate_series(1, %(copies)s - 1) AS c
+ORDER BY bucket - c * %(shift)s, part
 ON CONFLICT (tenant_id, kind, bucket, part, value) DO UPDATE SET events = a.events + excluded.events,
     failures = a.failures + excluded.failures, signalled = a.signalled + excluded.signalled,
     others = a.others + excluded.others

@@ -368,8 +368,8 @@ class QueryStore(HealthStore, Protocol):
         ...
 
     def activity_of(self, source: EventFilter, step: timedelta) -> list[Activity]:
-        """Stretches in which a source was seen, within the filter's range, in order; anomalies are not counted. Those
-        of numbers and countries are of whole hours.
+        """Stretches in which a source was seen, within the filter's range, in order: events, successes and failures.
+        Those of numbers and countries are of whole hours.
         """
         ...
 

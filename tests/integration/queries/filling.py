@@ -72,7 +72,8 @@ FROM login_events GROUP BY 1, 2, 3
 
 _VALUES = """
 INSERT INTO activity_values (tenant_id, kind, bucket, part, value, events, failures, signalled)
-SELECT tenant_id, kind, date_bin('1 hour', time, 'epoch'::timestamptz), part, value, count(*), 0, 0
+SELECT tenant_id, kind, date_bin('1 hour', time, 'epoch'::timestamptz), part, value, count(*),
+    count(*) FILTER (WHERE outcome = 'failure'), 0
 FROM login_events,
     LATERAL (VALUES ('asn', asn::text), ('ip', host(ip)), ('country', country), ('detector', detectors[1]))
         AS v (kind, value)

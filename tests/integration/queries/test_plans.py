@@ -217,7 +217,8 @@ def test_the_stream_reads_what_is_new(reader: TenantSession, name: str) -> None:
     stretches = [Stretch(part, EVENTS - 400, EVENTS - 240) for part in range(8)]
     found = explained(reader, *stream_statement(name, stretches, each=62, most=1_000))
     assert not found.kinds & {"Seq Scan", "Bitmap Heap Scan"}
-    assert {"tenant_id_part_off" in index for index in found.indexes} == {True}
+    full = {index for index in found.indexes if "2026_05" not in index}  # of an empty month any will do
+    assert {"tenant_id_part_off" in index for index in full} == {True}
     assert found.rows_read == 160
 
 

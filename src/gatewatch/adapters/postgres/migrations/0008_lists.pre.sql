@@ -1,8 +1,15 @@
 -- Lists over millions of events: what is rare is looked for in the hours that the counts name.
 
 -- The hours of a value. A row of it is written when a value comes for the first time in an hour; counting on leaves it alone.
+-- Every row has events: who says so asks for hours, so that top lists, which do not, keep to the order of the key.
 CREATE INDEX activity_values_hours ON activity_values (tenant_id, kind, value, bucket)
-    WHERE kind IN ('asn', 'country', 'detector');
+    WHERE kind IN ('asn', 'country', 'detector') AND events > 0;
+
+-- What a user or an address with very many logins rarely did is found within their index, and their logins are counted
+-- within it: as many entries as before, a few bytes longer.
+DROP INDEX login_events_user, login_events_prefix;
+CREATE INDEX login_events_user ON login_events (tenant_id, user_key, time, outcome, country);
+CREATE INDEX login_events_prefix ON login_events (tenant_id, prefix, time, ip, outcome) WHERE prefix IS NOT NULL;
 
 -- What neither succeeded nor failed (a challenge, an attempt), so that successes are what is left. A detector of before
 -- that still runs counts them as successes.

@@ -70,16 +70,19 @@ CROSS JOIN LATERAL (
     LIMIT %(limit)s) AS e
 WHERE (%(asn)s::bigint IS NULL OR %(asn)s = 0 OR EXISTS (
       SELECT FROM activity_values
-      WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = 'asn' AND value = %(asn)s::text
-        AND (%(since)s::timestamptz IS NULL OR bucket > %(since)s - interval '1 hour') AND bucket = h.hour))
+      WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = 'asn' AND value = %(asn)s::text AND events > 0
+        AND (%(since)s::timestamptz IS NULL OR bucket > %(since)s - interval '1 hour') AND bucket = h.hour
+        AND (%(outcome)s::text IS NULL OR CASE %(outcome)s WHEN 'failure' THEN failures ELSE events - failures END > 0)))
   AND (%(country)s::text IS NULL OR EXISTS (
       SELECT FROM activity_values
-      WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = 'country' AND value = %(country)s
-        AND (%(since)s::timestamptz IS NULL OR bucket > %(since)s - interval '1 hour') AND bucket = h.hour))
+      WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = 'country' AND value = %(country)s AND events > 0
+        AND (%(since)s::timestamptz IS NULL OR bucket > %(since)s - interval '1 hour') AND bucket = h.hour
+        AND (%(outcome)s::text IS NULL OR CASE %(outcome)s WHEN 'failure' THEN failures ELSE events - failures END > 0)))
   AND (%(detector)s::text IS NULL OR EXISTS (
       SELECT FROM activity_values
-      WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = 'detector' AND value = %(detector)s
-        AND (%(since)s::timestamptz IS NULL OR bucket > %(since)s - interval '1 hour') AND bucket = h.hour))
+      WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = 'detector' AND value = %(detector)s AND events > 0
+        AND (%(since)s::timestamptz IS NULL OR bucket > %(since)s - interval '1 hour') AND bucket = h.hour
+        AND (%(outcome)s::text IS NULL OR CASE %(outcome)s WHEN 'failure' THEN failures ELSE events - failures END > 0)))
   AND (%(outcome)s::text IS NULL OR EXISTS (
       SELECT FROM activity
       WHERE tenant_id = current_setting('gatewatch.tenant') AND bucket >= h.hour AND bucket < h.hour + interval '1 hour'
@@ -167,7 +170,7 @@ FROM (
         LIMIT %(most)s) AS e
     WHERE EXISTS (
         SELECT FROM activity_values
-        WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = %(kind)s AND value = %(value)s
+        WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = %(kind)s AND value = %(value)s AND events > 0
                   AND (%(since)s::timestamptz IS NULL OR bucket > %(since)s - interval '1 hour') AND bucket = h.hour)
     ORDER BY h.hour DESC, e.time DESC
     LIMIT %(most)s) AS latest
@@ -202,7 +205,7 @@ GROUP BY 1
 
 -- name: activity_of_addresses
 SELECT date_bin(%(step)s::interval, time, 'epoch'::timestamptz), count(*), count(*) FILTER (WHERE outcome = 'success'),
-    count(*) FILTER (WHERE outcome = 'failure'), count(*) FILTER (WHERE detectors <> '{}')
+    count(*) FILTER (WHERE outcome = 'failure')
 FROM login_events
 WHERE tenant_id = current_setting('gatewatch.tenant')
   AND time >= %(since)s AND time < %(until)s
@@ -214,20 +217,21 @@ ORDER BY 1
 -- name: activity_of_value
 -- Of a network or a country; by whole hours.
 SELECT date_bin(%(step)s::interval, bucket, 'epoch'::timestamptz), sum(events)::bigint,
-    sum(events - failures - others)::bigint, sum(failures)::bigint, sum(signalled)::bigint
+    sum(events - failures - others)::bigint, sum(failures)::bigint
 FROM activity_values
-WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = %(kind)s AND value = %(value)s
+WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = %(kind)s AND value = %(value)s AND events > 0
   AND bucket >= %(since)s AND bucket < %(until)s
 GROUP BY 1
 ORDER BY 1
 
 -- name: top
-SELECT value, sum(events)::bigint, sum(failures)::bigint, sum(signalled)::bigint
+-- What an hour counts is no more than an integer holds; added up as such it takes two thirds of the time.
+SELECT value, sum(events::integer), sum(failures::integer), sum(signalled::integer)
 FROM activity_values
 WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = %(kind)s AND bucket >= %(since)s AND bucket < %(until)s
 GROUP BY value
-HAVING sum(CASE %(by)s WHEN 'events' THEN events WHEN 'failures' THEN failures ELSE signalled END) > 0
-ORDER BY sum(CASE %(by)s WHEN 'events' THEN events WHEN 'failures' THEN failures ELSE signalled END) DESC, value
+HAVING sum(CASE %(by)s WHEN 'events' THEN events WHEN 'failures' THEN failures ELSE signalled END::integer) > 0
+ORDER BY sum(CASE %(by)s WHEN 'events' THEN events WHEN 'failures' THEN failures ELSE signalled END::integer) DESC, value
 LIMIT %(limit)s
 
 -- name: policy
