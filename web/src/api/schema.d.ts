@@ -1603,11 +1603,6 @@ export interface components {
             successes: number;
             /** Failures */
             failures: number;
-            /**
-             * Signalled
-             * @description Events with a signal of any detector.
-             */
-            signalled: number;
         };
         /**
          * StatusView
