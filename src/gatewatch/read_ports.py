@@ -353,7 +353,7 @@ class QueryStore(HealthStore, Protocol):
 
     def tried(self, source: EventFilter, limit: int, most: int) -> AllTried:
         """The users tried from a source (a network, a number or a country) by its `most` latest events, most failures
-        first.
+        first; of numbers and countries fewer, where they are of many hours.
         """
         ...
 

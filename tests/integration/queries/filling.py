@@ -75,7 +75,8 @@ INSERT INTO activity_values (tenant_id, kind, bucket, part, value, events, failu
 SELECT tenant_id, kind, date_bin('1 hour', time, 'epoch'::timestamptz), part, value, count(*),
     count(*) FILTER (WHERE outcome = 'failure'), 0
 FROM login_events,
-    LATERAL (VALUES ('asn', asn::text), ('ip', host(ip)), ('country', country), ('detector', detectors[1]))
+    LATERAL (VALUES ('asn', asn::text), ('ip', host(ip)), ('country', country), ('detector', detectors[1]),
+        ('user', CASE WHEN detectors <> '{}' THEN user_key END))
         AS v (kind, value)
 WHERE value IS NOT NULL
 GROUP BY 1, 2, 3, 4, 5

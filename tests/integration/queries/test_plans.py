@@ -205,7 +205,7 @@ def test_the_page_of_an_address_reads_its_range(reader: TenantSession, name: str
 def test_the_page_of_a_network_reads_its_counts(reader: TenantSession, name: str, statement: str) -> None:
     """What a network or a country did in a season is read from its counts, and of its events only the latest."""
     wanted = {**msgspec.structs.asdict(SINGLE[name]), **_counted(SINGLE[name]), "step": DAY, "limit": PAGE}
-    found = explained(reader, load("queries.sql")[statement], {**wanted, "most": 30})
+    found = explained(reader, load("queries.sql")[statement], {**wanted, "most": 30, "hours": HOURS})
     assert not found.kinds & {"Seq Scan", "Bitmap Heap Scan"}
     assert 0 < found.counts_read <= HOURS * 8
     assert found.rows_read <= 2 * 30

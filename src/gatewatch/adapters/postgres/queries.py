@@ -42,6 +42,8 @@ from gatewatch.read_ports import (
 )
 
 _SQL = load("queries.sql")
+#: In so many hours at most are users looked for that a network or a country tried.
+HOURS = 168
 
 #: Which rows of a list.
 Filter = EventFilter | AnomalyFilter | UserFilter | DeadLetterFilter
@@ -98,7 +100,7 @@ class PostgresQueries:
 
     def tried(self, source: EventFilter, limit: int, most: int) -> AllTried:
         """Users tried from a source."""
-        asked = {**msgspec.structs.asdict(source), "limit": limit, "most": most}
+        asked = {**msgspec.structs.asdict(source), "limit": limit, "most": most, "hours": HOURS}
         if source.network is not None:
             rows = self._rows("tried", **asked, **_network(source.network))
         else:
@@ -204,10 +206,13 @@ def statement(wanted: Filter, limit: int, after: Position | None = None) -> tupl
 
 
 def _in_hours(wanted: EventFilter) -> bool:
-    """Whether the counts lead: not where one event, a user or a network is asked for, which have indexes."""
-    led = wanted.event_id is not None or wanted.user is not None or wanted.network is not None
-    filters = (wanted.asn, wanted.country, wanted.outcome, wanted.detector)
-    return not led and any(filters)
+    """Whether the counts lead: not where one event or a network is asked for, nor a user, but for what had a signal."""
+    if wanted.event_id is not None or wanted.network is not None:
+        return False
+    signalled = bool(wanted.detector or wanted.min_score)
+    if wanted.user is not None:
+        return signalled
+    return bool(wanted.asn or wanted.country or wanted.outcome or wanted.detector)
 
 
 def _counted(source: EventFilter) -> dict[str, str]:

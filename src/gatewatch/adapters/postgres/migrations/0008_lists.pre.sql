@@ -3,7 +3,7 @@
 -- The hours of a value. A row of it is written when a value comes for the first time in an hour; counting on leaves it alone.
 -- Every row has events: who says so asks for hours, so that top lists, which do not, keep to the order of the key.
 CREATE INDEX activity_values_hours ON activity_values (tenant_id, kind, value, bucket)
-    WHERE kind IN ('asn', 'country', 'detector') AND events > 0;
+    WHERE kind IN ('asn', 'country', 'detector', 'user') AND events > 0;
 
 -- What a user or an address with very many logins rarely did is found within their index, and their logins are counted
 -- within it: as many entries as before, a few bytes longer.

@@ -45,7 +45,8 @@ LIMIT %(limit)s
 
 -- name: events_in_hours
 -- What is rare among the values of a column is looked for in the hours that the counts name, the latest first; OFFSET 0
--- keeps these in their order. What has no number (0) is not counted. An hour gives no more rows than the page takes.
+-- keeps these in their order. What has no number (0) is not counted; of a user what had a signal is. An hour gives no more
+-- rows than the page takes.
 SELECT e.event, e.assessment, e.context, e.received_at, e.stored_at, e.late, e.weight, e.held, e.generation, e.part, e.off
 FROM (SELECT generate_series(date_bin('1 hour', least(%(until)s::timestamptz, %(at)s::timestamptz, latest), 'epoch'::timestamptz),
           date_bin('1 hour', greatest(%(since)s::timestamptz, earliest), 'epoch'::timestamptz), interval '-1 hour') AS hour
@@ -61,6 +62,7 @@ CROSS JOIN LATERAL (
       AND (%(since)s::timestamptz IS NULL OR time >= %(since)s)
       AND (%(until)s::timestamptz IS NULL OR time < %(until)s)
       AND (%(at)s::timestamptz IS NULL OR time <= %(at)s AND (time, event_id) < (%(at)s, %(after)s::text))
+      AND (%(user)s::text IS NULL OR user_key = %(user)s)
       AND (%(asn)s::bigint IS NULL OR asn = %(asn)s)
       AND (%(country)s::text IS NULL OR country = %(country)s)
       AND (%(outcome)s::text IS NULL OR outcome = %(outcome)s)
@@ -83,6 +85,10 @@ WHERE (%(asn)s::bigint IS NULL OR %(asn)s = 0 OR EXISTS (
       WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = 'detector' AND value = %(detector)s AND events > 0
         AND (%(since)s::timestamptz IS NULL OR bucket > %(since)s - interval '1 hour') AND bucket = h.hour
         AND (%(outcome)s::text IS NULL OR CASE %(outcome)s WHEN 'failure' THEN failures ELSE events - failures END > 0)))
+  AND (%(user)s::text IS NULL OR EXISTS (
+      SELECT FROM activity_values
+      WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = 'user' AND value = %(user)s AND events > 0
+        AND (%(since)s::timestamptz IS NULL OR bucket > %(since)s - interval '1 hour') AND bucket = h.hour))
   AND (%(outcome)s::text IS NULL OR EXISTS (
       SELECT FROM activity
       WHERE tenant_id = current_setting('gatewatch.tenant') AND bucket >= h.hour AND bucket < h.hour + interval '1 hour'
@@ -146,17 +152,27 @@ ORDER BY 2 DESC, 3 DESC, user_key
 LIMIT %(limit)s
 
 -- name: tried_in_hours
--- The same of a network or a country, found as by events_in_hours.
-SELECT user_key, count(*) FILTER (WHERE outcome = 'failure'), count(*) FILTER (WHERE outcome = 'success'), max(time),
-    CASE WHEN sum(count(*)) OVER () = %(most)s THEN min(min(time)) OVER () END
-FROM (
-    SELECT e.user_key, e.outcome, e.time
+-- The same of a network or a country, found as by events_in_hours, and in so many hours at most.
+WITH hours AS MATERIALIZED (
+    SELECT hour
     FROM (SELECT generate_series(date_bin('1 hour', least(%(until)s::timestamptz, latest), 'epoch'::timestamptz),
               date_bin('1 hour', greatest(%(since)s::timestamptz, earliest), 'epoch'::timestamptz), interval '-1 hour') AS hour
           FROM (SELECT min(bucket) AS earliest, max(bucket) AS latest FROM activity
                 WHERE tenant_id = current_setting('gatewatch.tenant')) AS counted
-          WHERE latest IS NOT NULL
-          ORDER BY hour DESC OFFSET 0) AS h
+          WHERE latest IS NOT NULL) AS every
+    WHERE EXISTS (
+        SELECT FROM activity_values
+        WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = %(kind)s AND value = %(value)s AND events > 0
+          AND (%(since)s::timestamptz IS NULL OR bucket > %(since)s - interval '1 hour') AND bucket = hour)
+    ORDER BY hour DESC
+    LIMIT %(hours)s
+)
+SELECT user_key, count(*) FILTER (WHERE outcome = 'failure'), count(*) FILTER (WHERE outcome = 'success'), max(time),
+    CASE WHEN sum(count(*)) OVER () = %(most)s THEN min(min(time)) OVER ()
+        WHEN (SELECT count(*) FROM hours) = %(hours)s THEN (SELECT min(hour) FROM hours) END
+FROM (
+    SELECT e.user_key, e.outcome, e.time
+    FROM (SELECT hour FROM hours ORDER BY hour DESC OFFSET 0) AS h
     CROSS JOIN LATERAL (
         SELECT user_key, outcome, time
         FROM login_events
@@ -168,10 +184,6 @@ FROM (
           AND (%(country)s::text IS NULL OR country = %(country)s)
         ORDER BY time DESC
         LIMIT %(most)s) AS e
-    WHERE EXISTS (
-        SELECT FROM activity_values
-        WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = %(kind)s AND value = %(value)s AND events > 0
-                  AND (%(since)s::timestamptz IS NULL OR bucket > %(since)s - interval '1 hour') AND bucket = h.hour)
     ORDER BY h.hour DESC, e.time DESC
     LIMIT %(most)s) AS latest
 GROUP BY user_key
