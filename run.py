@@ -360,7 +360,7 @@ def main(argv: Sequence[str]) -> int:
         return client()
     if word == "lock":
         return lock(rest)
-    modules = {"lint": "scripts.lint", "bench": "benchmarks", "faults": "tests.faults"}
+    modules = {"lint": "scripts.lint", "bench": "benchmarks", "faults": "tests.faults", "fuzz": "tests.fuzz"}
     if word in modules:
         develop(modules[word], rest)
     if word == "gatewatch":
