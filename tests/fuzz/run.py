@@ -11,14 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gatewatch.api.app import describe
+import httpx
+
 from tests.fuzz.hooks import TALLY
 from tests.fuzz.site import Site, site
+from tests.integration.api.conftest import bearer
 from tests.support.servers import ROOT, scratch_folder
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 #: What a session cannot call and go on: it would be over. Other callers are refused there, as documented.
 ENDING = {"log_out", "log_out_everywhere", "change_password"}
+#: Operations of which only refusals are asked for (see schemathesis.toml).
+ENDLESS = {"GET /v1/stream"}
 #: What a caller is refused without a credential, beside paths and methods that lead nowhere.
 UNAUTHENTICATED = 401
 NOWHERE = {404, 405}
@@ -66,26 +70,26 @@ class Round(NamedTuple):
         ]
 
 
-#: Operations of which only refusals are asked for (see schemathesis.toml).
-ENDLESS = {"GET /v1/stream"}
+def run(conninfo: str, seed: int, examples: int, *, brief: bool = False) -> list[Round]:
+    """Call the api of a database as everybody. What was accepted is then processed, which raises where it cannot be.
 
-
-def run(conninfo: str, seed: int, examples: int) -> list[Round]:
-    """Call the api of a database as everybody. What was accepted is then processed, which raises where it cannot be."""
+    `examples` is how many requests are drawn per operation and phase, at most; what bounds and types suggest is sent
+    as well; not as nobody where it is to be `brief`.
+    """
     with site(conninfo) as where, scratch_folder() as folder:
         document = folder / "openapi.json"
-        document.write_bytes(describe())
+        document.write_bytes(httpx.get(f"{where.url}/openapi.json", headers=bearer(where.key)).content)
         arguments = ["--seed", str(seed), "--max-examples", str(examples), "--continue-on-failure"]
-        rounds = [_round(where, caller, document, arguments) for caller in callers(where)]
+        rounds = [_round(where, caller, document, arguments) for caller in callers(where, brief)]
         where.heart.settle()
     return rounds
 
 
-def callers(where: Site) -> Iterator[Caller]:
+def callers(where: Site, brief: bool) -> Iterator[Caller]:
     """The session comes after the key, which it may revoke."""
     yield Caller("key", f'key = {{ bearer = "{where.key}" }}')
     yield Caller("session", f'session = {{ api_key = "{where.session}" }}', ("-H", f"Origin: {where.url}"))
-    yield Caller("")
+    yield Caller("", arguments=("--phases", "fuzzing") if brief else ())
 
 
 def callable_by(document: Document, scheme: str) -> dict[str, Document]:

@@ -161,9 +161,7 @@ def _json(schema: Operation, example: Any) -> Operation:
 
 
 _PROBLEMS: Operation = {
-    "408": problem("the body took too long"),
     "409": problem("the id was decided on, or reported on, otherwise"),
-    "413": problem("too many bytes"),
     "415": problem("another type or encoding"),
     "422": problem("a value is not what it must be"),
     "503": problem("not durable: nothing was decided; fall back or ask again"),

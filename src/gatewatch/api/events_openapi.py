@@ -53,7 +53,6 @@ def _responses(receipt: Operation) -> Operation:
     return {
         "202": receipt,
         "400": problem("no gzip, or another host"),
-        "408": problem("the body took too long"),
         "413": problem("too many bytes or items"),
         "415": problem("another type or encoding"),
         "503": problem("not durable; send it again"),

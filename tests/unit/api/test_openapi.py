@@ -48,6 +48,13 @@ def test_names_say_what_is_done(route: str, name: str) -> None:
     assert OPERATIONS[route]["operationId"] == name
 
 
+def test_whoever_takes_a_body_says_how_large_and_slow_it_may_be() -> None:
+    """408 and 413 are documented where there is a body, by whichever kind of route."""
+    taking = {name: operation for name, operation in OPERATIONS.items() if "requestBody" in operation}
+    assert {"POST /v1/session", "POST /v1/events", "PATCH /v1/anomalies/{id}"} <= taking.keys()
+    assert all({"408", "413"} <= operation["responses"].keys() for operation in taking.values())
+
+
 @pytest.mark.parametrize(
     ("route", "shape"), [("POST /v1/decisions", NativeDecision), ("PATCH /v1/decisions/{id}", Report)]
 )
