@@ -8,6 +8,7 @@ import signal
 import sys
 from collections import Counter
 
+from gatewatch import logs
 from tests.conftest import migrated_template
 from tests.fuzz.run import Round, run
 from tests.support.servers import running
@@ -22,6 +23,7 @@ def main(arguments: list[str]) -> int:
     )
     given = parser.parse_args(arguments)
     seed = given.seed if given.seed is not None else secrets.randbelow(1_000_000)
+    logs.configure("warning", "api")
     # Whoever ends us wants the server to end as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with running() as server, server.fresh(migrated_template(server)) as conninfo:

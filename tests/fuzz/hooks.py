@@ -27,7 +27,9 @@ def before_load_schema(context: schemathesis.HookContext, raw_schema: dict[str, 
 
 
 @schemathesis.hook
-def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
+def before_call(
+    context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]
+) -> None:
     """Let each log-in come from another address, so that the limit of attempts does not answer for the log-in."""
     del context, kwargs
     if case.operation.label == LOG_IN:
@@ -37,7 +39,7 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
 
 @schemathesis.hook
 def after_call(
-    context: schemathesis.HookContext, case: schemathesis.Case, response: schemathesis.Response
+    context: schemathesis.HookContext, case: schemathesis.Case[Any], response: schemathesis.Response
 ) -> None:
     """Note the answer."""
     del context

@@ -75,8 +75,8 @@ WRITTEN: dict[str, Operation] = {
             "content": {
                 "application/json": {"schema": _JSON, "example": _EVENT},
                 "application/x-ndjson": _TEXT,
-                "application/cloudevents+json": {"schema": _OBJECT},
-                "application/cloudevents-batch+json": {"schema": {"type": "array", "items": _OBJECT}},
+                "application/cloudevents+json": {"schema": _JSON},
+                "application/cloudevents-batch+json": {"schema": _JSON},
             },
         },
         "responses": {**_responses(_receipt(_COUNTS)), "422": problem("every item was rejected")},

@@ -3144,8 +3144,12 @@ export interface operations {
                 "application/x-ndjson": string;
                 "application/cloudevents+json": {
                     [key: string]: unknown;
-                };
+                } | {
+                    [key: string]: unknown;
+                }[];
                 "application/cloudevents-batch+json": {
+                    [key: string]: unknown;
+                } | {
                     [key: string]: unknown;
                 }[];
             };
