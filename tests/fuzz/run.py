@@ -41,17 +41,17 @@ class Caller(NamedTuple):
 
 
 class Round(NamedTuple):
-    """What came of calling everything that a caller may call. `refused` is whether schemathesis found a fault."""
+    """What came of calling everything that a caller may call. `failed` is whether schemathesis found a fault."""
 
     caller: Caller
     operations: dict[str, Document]
     tally: Tally
-    refused: bool
+    failed: bool
 
     @property
     def faults(self) -> list[str]:
         """What is wrong, a line each."""
-        found = ["schemathesis found faults: see above"] if self.refused else []
+        found = ["schemathesis found faults: see above"] if self.failed else []
         return found + (self._unanswered() if self.caller.scheme else self._let_in())
 
     def _unanswered(self) -> list[str]:
@@ -73,8 +73,8 @@ class Round(NamedTuple):
 def run(conninfo: str, seed: int, examples: int, *, brief: bool = False) -> list[Round]:
     """Call the api of a database as everybody. What was accepted is then processed, which raises where it cannot be.
 
-    `examples` is how many requests are drawn per operation and phase, at most; what bounds and types suggest is sent
-    as well; not as nobody where it is to be `brief`.
+    `examples` is how many requests are drawn per operation and phase, at most. What bounds and types suggest is sent
+    as well, but not as nobody where it is to be `brief`.
     """
     with site(conninfo) as where, scratch_folder() as folder:
         document = folder / "openapi.json"
