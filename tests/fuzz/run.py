@@ -21,7 +21,7 @@ from tests.support.servers import ROOT, scratch_folder
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 #: What a session cannot call and go on: it would be over. Other callers are refused there, as documented.
 ENDING = {"log_out", "log_out_everywhere", "change_password"}
-#: Operations of which only refusals are asked for (see schemathesis.toml).
+#: Operations that are mostly asked for refusals (see schemathesis.toml).
 ENDLESS = {"GET /v1/stream"}
 #: What a caller is refused without a credential, beside paths and methods that lead nowhere.
 UNAUTHENTICATED = 401
