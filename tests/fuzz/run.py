@@ -33,11 +33,14 @@ Tally = Counter[tuple[str, int]]
 
 
 class Caller(NamedTuple):
-    """Who calls: the credential's name in the document ("" for nobody), its setting, and further arguments."""
+    """Who calls: the credential's name in the document ("" for nobody), its setting, and further arguments. What can
+    be called with `but` as well is left out.
+    """
 
     scheme: str
     setting: str = ""
     arguments: tuple[str, ...] = ()
+    but: str = ""
 
 
 class Round(NamedTuple):
@@ -74,7 +77,7 @@ def run(conninfo: str, seed: int, examples: int, *, brief: bool = False) -> list
     """Call the api of a database as everybody. What was accepted is then processed, which raises where it cannot be.
 
     `examples` is how many requests are drawn per operation and phase, at most. What bounds and types suggest is sent
-    as well, but not as nobody where it is to be `brief`.
+    as well. A `brief` run leaves that out for nobody, and for the session what the key can call.
     """
     with site(conninfo) as where, scratch_folder() as folder:
         document = folder / "openapi.json"
@@ -88,22 +91,27 @@ def run(conninfo: str, seed: int, examples: int, *, brief: bool = False) -> list
 def callers(where: Site, brief: bool) -> Iterator[Caller]:
     """The session comes after the key, which it may revoke."""
     yield Caller("key", f'key = {{ bearer = "{where.key}" }}')
-    yield Caller("session", f'session = {{ api_key = "{where.session}" }}', ("-H", f"Origin: {where.url}"))
+    setting, origin = f'session = {{ api_key = "{where.session}" }}', ("-H", f"Origin: {where.url}")
+    yield Caller("session", setting, origin, but="key" if brief else "")
     yield Caller("", arguments=("--phases", "fuzzing") if brief else ())
 
 
-def callable_by(document: Document, scheme: str) -> dict[str, Document]:
-    """The operations that a credential can do something with, by "METHOD /path"; all of them without one."""
+def callable_by(document: Document, caller: Caller) -> dict[str, Document]:
+    """The operations that a caller can do something with, by "METHOD /path"; nobody may try them all."""
     found = {
         f"{method.upper()} {path}": operation
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     }
     return {
-        label: operation
-        for label, operation in found.items()
-        if not scheme or ({scheme: []} in operation["security"] and operation["operationId"] not in ENDING)
+        label: operation for label, operation in found.items() if not caller.scheme or _may(caller, operation)
     }
+
+
+def _may(caller: Caller, operation: Document) -> bool:
+    credentials = {name for credential in operation["security"] for name in credential}
+    ends = operation["operationId"] in ENDING
+    return caller.scheme in credentials and caller.but not in credentials and not ends
 
 
 def _round(where: Site, caller: Caller, document: Path, arguments: list[str]) -> Round:
@@ -111,7 +119,7 @@ def _round(where: Site, caller: Caller, document: Path, arguments: list[str]) ->
     folder.mkdir(mode=0o700)
     config, tally = folder / "schemathesis.toml", folder / "tally"
     config.write_text("\n".join([CONFIG.read_text(), *_settings(where, caller)]))
-    operations = callable_by(json.loads(document.read_bytes()), caller.scheme)
+    operations = callable_by(json.loads(document.read_bytes()), caller)
     wanted = [f"--include-operation-id={operation['operationId']}" for operation in operations.values()]
     command = [sys.executable, "-m", "schemathesis.cli", f"--config-file={config}", "run", str(document)]
     done = subprocess.run(
