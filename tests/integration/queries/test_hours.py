@@ -31,7 +31,6 @@ FILTERS = {
     "a network's failures": EventFilter(asn=64_117, outcome="failure", **SPAN),
     "a detector's high scores": EventFilter(detector="brute_force", min_score=80, **SPAN),
     "a detector in a country": EventFilter(detector="new_device", country="SE", **SPAN),
-    "a user with a detector": EventFilter(user="user3611", detector="new_device", **SPAN),
     "a user's scores": EventFilter(user="user3611", min_score=1, **SPAN),
     "without a beginning": EventFilter(country="NG", until=NOW),
     "without an end": EventFilter(country="NG", since=NOW - timedelta(days=3)),
