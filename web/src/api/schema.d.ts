@@ -915,7 +915,8 @@ export interface components {
         /**
          * Entity
          * @description What a source did. `windows` are its recent failures; activity, users tried and successes are those of the
-         *     range. `tried_since`: where it is said, users tried are those since then, the latest 10,000 events.
+         *     range. `tried_since`: where it is said, users tried are those since then: of the latest 10,000
+         *     events, of a network or a country also of its latest 168 hours.
          */
         Entity: {
             /**
