@@ -246,13 +246,6 @@ class Tried(msgspec.Struct, frozen=True):
     last: datetime
 
 
-class AllTried(msgspec.Struct, frozen=True):
-    """The users tried most, and since when they are counted where not all of the range was looked at."""
-
-    users: list[Tried]
-    since: datetime | None
-
-
 class StoredDeadLetter(msgspec.Struct, frozen=True):
     """What could not be processed, and why."""
 
@@ -351,10 +344,8 @@ class QueryStore(HealthStore, Protocol):
         """A source's failures by bucket, over all partitions."""
         ...
 
-    def tried(self, source: EventFilter, limit: int, most: int) -> AllTried:
-        """The users tried from a source (a network, a number or a country) by its `most` latest events, most failures
-        first; of numbers and countries fewer, where they are of many hours.
-        """
+    def tried(self, source: EventFilter, limit: int, most: int) -> tuple[list[Tried], datetime | None]:
+        """Users tried from a source, most failures first, in its `most` latest events; since when, if not in all."""
         ...
 
     def dead_letters(
@@ -368,9 +359,7 @@ class QueryStore(HealthStore, Protocol):
         ...
 
     def activity_of(self, source: EventFilter, step: timedelta) -> list[Activity]:
-        """Stretches in which a source was seen, within the filter's range, in order: events, successes and failures.
-        Those of numbers and countries are of whole hours.
-        """
+        """Stretches in which a source was seen, in order, without signals and anomalies; of asn, country by hours."""
         ...
 
     def top(self, kind: TopKind, since: datetime, until: datetime, by: Ranking, limit: int) -> list[Top]:

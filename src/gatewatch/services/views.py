@@ -17,15 +17,7 @@ from gatewatch.core.profiles import ATTRIBUTES, Held, Profile
 from gatewatch.core.signals import Signal
 from gatewatch.core.sources import BUCKET, DAY_BUCKETS, HOUR_BUCKETS, Buckets
 from gatewatch.core.times import to_datetime
-from gatewatch.read_ports import (
-    AllTried,
-    Status,
-    StoredAnomaly,
-    StoredDecision,
-    StoredEvent,
-    StoredProfile,
-    Tried,
-)
+from gatewatch.read_ports import Status, StoredAnomaly, StoredDecision, StoredEvent, StoredProfile, Tried
 from gatewatch.services.batches import RISK_HALF_LIFE
 
 
@@ -140,9 +132,7 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class SourceView(msgspec.Struct, frozen=True):
-    """What a source did: failures up to its newest one, who was tried, and what was found. `tried_since` is None where
-    users tried are those of the whole range.
-    """
+    """What a source did: failures up to its newest one, who was tried (since when, if not in all), what was found."""
 
     kind: str
     value: str
@@ -377,7 +367,7 @@ def usual_of(profile: Profile) -> dict[str, list[Usual]]:
 def source_view(
     subject: tuple[str, str],
     buckets: Buckets,
-    tried: AllTried,
+    tried: tuple[list[Tried], datetime | None],
     found: list[AnomalyView],
     successes: list[EventView],
 ) -> SourceView:
@@ -396,8 +386,8 @@ def source_view(
             Window(to_datetime(index * BUCKET), bucket.failures, round(bucket.users.distinct()))
             for index, bucket in sorted(buckets.items())
         ],
-        tried=tried.users,
-        tried_since=tried.since,
+        tried=tried[0],
+        tried_since=tried[1],
         anomalies=found,
         successes=successes,
     )

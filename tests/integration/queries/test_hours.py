@@ -91,7 +91,7 @@ def test_nothing_is_stored(store: PostgresQueries) -> None:
     """Without any event every range is answered at once, be it of thousands of years."""
     ever: dict[str, Any] = {"since": to_datetime(0), "until": to_datetime(250_000_000_000_000_000)}
     assert store.events(EventFilter(country="NO", **ever), 10) == []
-    assert store.tried(EventFilter(country="NO", **ever), 10, 100).users == []
+    assert store.tried(EventFilter(country="NO", **ever), 10, 100) == ([], None)
 
 
 @pytest.mark.postgres15
@@ -121,10 +121,10 @@ def test_users_are_counted_by_the_latest_events(
     times = [START, START + 3 * HOUR, START + 3 * HOUR + MINUTE, START + 5 * HOUR]
     heart.take(*(failure(time, user=user) for time, user in zip(times, "abbc", strict=True)))
     wanted = EventFilter(**source)
-    everyone = store.tried(wanted, 10, 5)
-    assert [(found.user, found.failures) for found in everyone.users] == [("b", 2), ("a", 1), ("c", 1)]
-    assert everyone.since is None
-    latest = store.tried(wanted, 10, 3)
-    assert latest.users[0] == Tried("b", 2, 0, to_datetime(times[2]))
-    assert [found.user for found in latest.users] == ["b", "c"]
-    assert latest.since == to_datetime(times[1])
+    everyone, since = store.tried(wanted, 10, 5)
+    assert [(found.user, found.failures) for found in everyone] == [("b", 2), ("a", 1), ("c", 1)]
+    assert since is None
+    latest, since = store.tried(wanted, 10, 3)
+    assert latest[0] == Tried("b", 2, 0, to_datetime(times[2]))
+    assert [found.user for found in latest] == ["b", "c"]
+    assert since == to_datetime(times[1])

@@ -19,7 +19,6 @@ from gatewatch.health_ports import Newest, OutboxHealth, PartitionHealth
 from gatewatch.ports import LOGINS
 from gatewatch.read_ports import (
     Activity,
-    AllTried,
     AnomalyFilter,
     Backlog,
     DeadLetterFilter,
@@ -98,14 +97,14 @@ class PostgresQueries:
             shares.setdefault(part, {})[bucket] = sources.decode(state)
         return sources.unite(shares.values())
 
-    def tried(self, source: EventFilter, limit: int, most: int) -> AllTried:
+    def tried(self, source: EventFilter, limit: int, most: int) -> tuple[list[Tried], datetime | None]:
         """Users tried from a source."""
         asked = {**msgspec.structs.asdict(source), "limit": limit, "most": most, "hours": HOURS}
         if source.network is not None:
             rows = self._rows("tried", **asked, **_network(source.network))
         else:
             rows = self._rows("tried_in_hours", **asked, **_counted(source))
-        return AllTried([Tried(*row[:-1]) for row in rows], rows[0][-1] if rows else None)
+        return [Tried(*row[:-1]) for row in rows], rows[0][-1] if rows else None
 
     def dead_letters(
         self, wanted: DeadLetterFilter, limit: int, after: Position | None = None
