@@ -1,4 +1,4 @@
-import { createRouter, createWebHistory, type RouteLocationNormalized, type RouteRecordRaw } from 'vue-router'
+import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
 import { useSession } from './composables/useSession'
 
 /** The pages inside the shell. `title` is what the tab says; pages about one thing set their own. */
@@ -91,19 +91,10 @@ export const router = createRouter({
 
 router.beforeEach(async (to) => {
   if (to.meta.open) return true
-  fetchCode(to)
   const { kind } = await useSession().load()
   // Unknown: the server is away. The page says so, and goes on when it is back.
   return kind === 'signed-out' ? { name: 'login', query: { return: to.fullPath } } : true
 })
-/** Begin to fetch what a page is made of: it need not wait until the server has said who it is. */
-function fetchCode({ matched }: RouteLocationNormalized): void {
-  for (const { components } of matched) {
-    const code = components?.default
-    // A failure is told by the navigation, which asks again.
-    if (typeof code === 'function') void (code as () => Promise<unknown>)().catch(() => undefined)
-  }
-}
 router.afterEach((to) => {
   document.title = to.meta.title ? `${to.meta.title} · Gatewatch` : 'Gatewatch'
 })
