@@ -18,6 +18,7 @@ from tests.faults.nemesis import Amounts
 from tests.faults.run import Trial, live
 from tests.faults.stored import DeadLetter, Stored
 from tests.faults.system import System
+from tests.faults.witnesses import Witnessed
 from tests.support.servers import SMALL, scratch_folder
 
 Spoil = Callable[[Stored], None]
@@ -27,8 +28,8 @@ ENGINE = default_engine()
 class Quiet:
     """A run in which nothing went wrong: what was sent, what is stored, what was to be found."""
 
-    def __init__(self, system: System, chunks: list[scenario.Chunk]) -> None:
-        self._superuser = system.superuser
+    def __init__(self, system: System, chunks: list[scenario.Chunk], witnessed: Witnessed) -> None:
+        self._superuser, self.witnessed = system.superuser, witnessed
         session = Session(system.conninfo)
         self.sent = checks.sent(chunks)
         store = PostgresStore(session, SystemClock(), timedelta(seconds=5))
@@ -52,9 +53,9 @@ def quiet() -> Iterator[Quiet]:
         scenario.save(chunks, folder / "script")
         system = System(server, folder)
         system.prepare()
-        _, deaths = live(test, system, len(chunks), lambda _: None)
-        assert deaths == []
-        yield Quiet(system, chunks)
+        lived = live(test, system, chunks, lambda _: None)
+        assert lived.deaths == []
+        yield Quiet(system, chunks, lived.witnessed)
 
 
 def _check(name: str, quiet: Quiet, stored: Stored) -> list[str]:
