@@ -46,6 +46,10 @@ class Apis:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
         self._client.close()
 
     def once(self, method: str, path: str, **more: Any) -> httpx.Response | None:

@@ -55,6 +55,12 @@ class Clients:
             return False
         return True
 
+    def close(self) -> None:
+        """Close the connections, none of which may be in use."""
+        self._pool.shutdown()
+        for apis in self._apis:
+            apis.close()
+
 
 class Asking:
     """Asks with the key of whoever a request is for."""
@@ -133,7 +139,10 @@ class Asker:
 
     def ask(self, items: Sequence[Item]) -> list[Answer]:
         """What each is answered with now."""
-        self._clients.deal(items, self._decide)
+        try:
+            self._clients.deal(items, self._decide)
+        finally:
+            self._clients.close()
         return self._found
 
     def _decide(self, ask: Asking, items: list[Item]) -> None:

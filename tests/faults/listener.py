@@ -75,7 +75,8 @@ class StreamClient(Thread):
 
     def _listen(self, url: str) -> bool:
         """Listen for a while; whether the stream began."""
-        stay, until = self._random.uniform(*STAY), inf
+        until = monotonic() if self._told_all else inf
+        stay = self._random.uniform(*STAY)
         with Listener(url, self._key, self._id, timeout=SILENCE) as stream:
             if stream.response.status_code != 200:
                 if stream.response.status_code not in LATER:
@@ -84,9 +85,9 @@ class StreamClient(Thread):
             self.connections += 1
             for block in stream:
                 self._take(block)
-                if block.event or self._told_all:
+                if block.event:
                     until = min(until, monotonic() + stay)
-                if self._over.is_set() or monotonic() > until:
+                if self._over.is_set() or monotonic() >= until:
                     break
         return True
 

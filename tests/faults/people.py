@@ -75,6 +75,11 @@ class Person(Thread):
         self._done: list[tuple[Change, Status]] = []
         self._doubtful: set[Change] = set()
 
+    @property
+    def changed(self) -> int:
+        """How many changes were acknowledged."""
+        return sum(one.outcome == "changed" for request in self.requests for one in request.results or ())
+
     def finish(self) -> None:
         """End, with what is under way."""
         self._over.set()
@@ -83,9 +88,10 @@ class Person(Thread):
     def run(self) -> None:
         """Work until told to stop."""
         try:
-            log_in(self._apis, self.name)
-            while not self._over.wait(self._random.uniform(0, 2 * BEAT)):
-                self._turn()
+            with self._apis:
+                log_in(self._apis, self.name)
+                while not self._over.wait(self._random.uniform(0, 2 * BEAT)):
+                    self._turn()
         except Stopped:
             pass
         except Exception as error:  # noqa: BLE001 -- told by the run, which nobody else would tell

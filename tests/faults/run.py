@@ -141,6 +141,7 @@ def live(trial: Trial, system: System, chunks: list[Chunk], say: Say) -> Lived:
         say(f"faults are over after {time.monotonic() - began:.0f} s; catching up")
         children.all["thief"].role = "retired"
         children.all["thief"].kill()
+        _catch_up(system, children, say)
         witnesses.rest()
         _catch_up(system, children, say)
         decided = [item for chunk in chunks for item in chunk if item.kind == "decided"]

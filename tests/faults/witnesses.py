@@ -15,8 +15,10 @@ from tests.faults.scenario import Item
 
 #: Who works on anomalies.
 PEOPLE = ("ann", "ben")
-#: How long the stream's client may take to hear of the last that was stored (s).
-HEARD = 60.0
+#: Changes that everyone makes at least.
+ENOUGH = 20
+#: How long they may take for what is left to do, once nothing goes wrong any more (s).
+WAIT = 120.0
 
 
 class Witnessed(NamedTuple):
@@ -47,7 +49,10 @@ class Witnesses:
             one.start()
 
     def rest(self) -> None:
-        """Change nothing more."""
+        """Change nothing more, once each has changed enough."""
+        deadline = time.monotonic() + WAIT
+        while any(p.changed < ENOUGH and not p.failure for p in self._people) and time.monotonic() < deadline:
+            time.sleep(0.1)  # polls, with the deadline above
         for person in self._people:
             person.finish()
 
@@ -67,7 +72,7 @@ class Witnesses:
         with Apis(self._folder, Event(), PATIENCE_OF_PEOPLE) as apis:
             people.log_in(apis, PEOPLE[0])
             seen = people.shown(apis)
-        deadline = time.monotonic() + HEARD
+        deadline = time.monotonic() + WAIT
         while self._stream.has_more(stored()) and time.monotonic() < deadline:
             time.sleep(0.1)  # polls, with the deadline above
         self.finish()
