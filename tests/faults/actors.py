@@ -22,8 +22,7 @@ from gatewatch.ports import LOGINS, BadData, Fenced, StaleRoute, Unavailable
 from gatewatch.services.partition import Partition
 from gatewatch.settings import Settings
 from gatewatch.worker import Detector, Notifier
-from tests.faults import apis, scenario
-from tests.faults.applications import Application
+from tests.faults import scenario
 from tests.faults.scenario import Chunk, Item
 
 _APPEND = "SELECT log_append(%(topic)s, %(generation)s, %(parts)s::integer[], %(keys)s::text[], %(values)s::bytea[])"
@@ -142,9 +141,10 @@ class Thief:
 
 def serve(name: str, config: Config, stop: threading.Event) -> None:
     """Be a process of the API, on a port of its own that its callers are told."""
-    # Imported here: no other process should wait for the web framework.
+    # Imported here, as below: no other process should wait for what speaks HTTP.
     from gatewatch.api import server
     from gatewatch.api.app import build
+    from tests.faults import apis
 
     with server.listening("127.0.0.1", 0) as listener:
         app = build(config.settings, bootstrap.serving(config.settings, config.conninfo))
@@ -167,6 +167,8 @@ def main(role: str, name: str, config: Config) -> None:
         case "producer":
             send(role, config, Producer(config, stop).send, stop)
         case "application":
+            from tests.faults.applications import Application
+
             send(role, config, Application(config, stop).send, stop)
         case "thief":
             Thief(config).run(stop)

@@ -40,10 +40,10 @@ class Amounts(NamedTuple):
     crashes: int
 
 
-FULL = Amounts(kills=21, stops=9, pauses=9, terminations=36, crashes=3)
-SHORT = Amounts(kills=7, stops=3, pauses=3, terminations=10, crashes=1)
+FULL = Amounts(kills=24, stops=9, pauses=9, terminations=36, crashes=3)
+SHORT = Amounts(kills=6, stops=3, pauses=3, terminations=10, crashes=1)
 
-_KILLED = ("detector", "api", "producer", "detector", "application", "api", "notifier")
+_KILLED = ("detector", "api", "producer", "detector", "application", "notifier")
 _STOPPED = ("detector", "api", "producer")
 _PAUSED = ("detector", "api", "detector")
 

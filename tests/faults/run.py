@@ -44,8 +44,8 @@ ROLES = {
 }
 LEASE = 2.0
 TICK = 0.05
-#: How long the system may take to catch up once nothing goes wrong any more (s).
-CATCH_UP = 600.0
+#: How long nothing may become less of what is left to do, once nothing goes wrong any more (s).
+CATCH_UP = 300.0
 
 
 class Trial(NamedTuple):
@@ -203,10 +203,12 @@ def _wait_for_apis(children: Children) -> None:
 
 
 def _catch_up(system: System, children: Children, say: Say) -> None:
-    until, told = time.monotonic() + CATCH_UP, 0.0
+    until, told, least = time.monotonic() + CATCH_UP, 0.0, system.left()
     while True:
         children.tend()
         left = system.left()
+        if left < least:
+            until, least = time.monotonic() + CATCH_UP, left
         if children.is_done(*SENDERS) and left == (0, 0, 0):
             return
         if time.monotonic() > until:

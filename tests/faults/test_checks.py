@@ -34,7 +34,8 @@ class Quiet:
         session = Session(system.conninfo)
         self.sent = checks.sent(chunks)
         store = PostgresStore(session, SystemClock(), timedelta(seconds=5))
-        self.expected: Expected = findings.expected(ENGINE, store, self.stored())
+        self.whole = self.stored()
+        self.expected: Expected = findings.expected(ENGINE, store, self.whole)
         session.close()
 
     def stored(self) -> Stored:
@@ -100,7 +101,7 @@ NAMES = (
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_found_where_nothing_is_spoilt(quiet: Quiet, name: str) -> None:
     """A check is silent about a run without faults."""
-    assert _check(name, quiet, quiet.stored()) == []
+    assert _check(name, quiet, quiet.whole) == []
 
 
 def _witness_other_answer(seen: Witnessed) -> Witnessed:
@@ -206,4 +207,4 @@ def test_what_was_told_otherwise_is_found(
     quiet: Quiet, name: str, spoil: Callable[[Witnessed], Witnessed]
 ) -> None:
     """A check finds what somebody was told that is not so."""
-    assert _check(name, quiet, quiet.stored(), spoil(quiet.witnessed)) != []
+    assert _check(name, quiet, quiet.whole, spoil(quiet.witnessed)) != []
