@@ -28,6 +28,9 @@ from tests.faults.scenario import Chunk, Item
 _APPEND = "SELECT log_append(%(topic)s, %(generation)s, %(parts)s::integer[], %(keys)s::text[], %(values)s::bytea[])"
 _TOPIC = "SELECT partitions, generation FROM topics WHERE topic = %(topic)s"
 
+#: How many items a sender sends at once from which on it does not wait for more.
+TOGETHER = 300
+
 
 class Config(msgspec.Struct, frozen=True):
     """What all processes of a run are told: where, with which settings, how fast."""
@@ -51,17 +54,26 @@ class Config(msgspec.Struct, frozen=True):
 
 
 def send(sender: str, config: Config, share: Callable[[Chunk], bool], stop: threading.Event) -> None:
-    """Send one's share of each chunk, at an even pace, behind the last that was acknowledged, until told to stop."""
+    """Send one's share of each chunk, at an even pace, behind the last that was acknowledged, until told to stop.
+
+    Who is late sends more at once.
+    """
     done = acknowledged(config.acknowledged(sender))
     pace = config.seconds / max(1, config.chunks)
     file = os.open(config.acknowledged(sender), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    waiting: Chunk = []
     for number, chunk in enumerate(scenario.load(config.script)):
         if number < done:
             continue
         stop.wait(max(0.0, config.began + number * pace - time.time()))
-        if not share([item for item in chunk if scenario.sender_of(item) == sender]):
+        waiting += [item for item in chunk if scenario.sender_of(item) == sender]
+        late = config.began + (number + 1) * pace < time.time() and number + 1 < config.chunks
+        if late and len(waiting) < TOGETHER:
+            continue
+        if not share(waiting):
             return
         os.write(file, b"%d\n" % number)
+        waiting = []
 
 
 class Producer:

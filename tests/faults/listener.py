@@ -55,7 +55,8 @@ class StreamClient(Thread):
     def finish(self) -> None:
         """End, with the connection under way."""
         self._over.set()
-        self.join()
+        if self.is_alive():
+            self.join()
 
     def run(self) -> None:
         """Listen until told to stop."""

@@ -83,7 +83,8 @@ class Person(Thread):
     def finish(self) -> None:
         """End, with what is under way."""
         self._over.set()
-        self.join()
+        if self.is_alive():
+            self.join()
 
     def run(self) -> None:
         """Work until told to stop."""

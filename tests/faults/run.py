@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -141,9 +142,9 @@ def live(trial: Trial, system: System, chunks: list[Chunk], say: Say) -> Lived:
         say(f"faults are over after {time.monotonic() - began:.0f} s; catching up")
         children.all["thief"].role = "retired"
         children.all["thief"].kill()
-        _catch_up(system, children, say)
+        _catch_up(system, children, config, say)
         witnesses.rest()
-        _catch_up(system, children, say)
+        _catch_up(system, children, config, say)
         decided = [item for chunk in chunks for item in chunk if item.kind == "decided"]
         witnessed = witnesses.ask(decided, lambda: system.streamed(TENANT))
     finally:
@@ -202,20 +203,22 @@ def _wait_for_apis(children: Children) -> None:
         time.sleep(0.05)  # polls, with the deadline above
 
 
-def _catch_up(system: System, children: Children, say: Say) -> None:
-    until, told, least = time.monotonic() + CATCH_UP, 0.0, system.left()
+def _catch_up(system: System, children: Children, config: Config, say: Say) -> None:
+    until, told, least = 0.0, 0.0, tuple[float, ...]((inf,))
     while True:
         children.tend()
-        left = system.left()
+        unsent = sum(config.chunks - acknowledged(config.acknowledged(sender)) for sender in SENDERS)
+        left = (unsent, *system.left())
         if left < least:
             until, least = time.monotonic() + CATCH_UP, left
-        if children.is_done(*SENDERS) and left == (0, 0, 0):
+        if children.is_done(*SENDERS) and not any(left):
             return
+        text = "to send {:,} chunks, to read {:,}, to review {:,}, to relay {:,}".format(*left)
         if time.monotonic() > until:
-            raise AssertionError(f"not caught up: to read {left[0]}, to review {left[1]}, to relay {left[2]}")
+            raise AssertionError(f"not caught up: {text}")
         if time.monotonic() > told:
             told = time.monotonic() + 10.0
-            say(f"  to read {left[0]:,}, to review {left[1]:,}, to relay {left[2]:,}")
+            say(f"  {text}")
         time.sleep(0.2)  # polls, with the deadline above
 
 
