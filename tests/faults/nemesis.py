@@ -22,6 +22,10 @@ STOPPED = (3.2, 4.5)
 CATCH = 2.0
 
 
+#: The role of all processes, killed at once.
+EVERYTHING = "everything"
+
+
 class Fault(NamedTuple):
     """One thing that goes wrong `at` seconds after the start; `role` is who it hits ("" for backends and servers)."""
 
@@ -40,10 +44,10 @@ class Amounts(NamedTuple):
     crashes: int
 
 
-FULL = Amounts(kills=24, stops=9, pauses=9, terminations=36, crashes=3)
+FULL = Amounts(kills=28, stops=9, pauses=9, terminations=36, crashes=3)
 SHORT = Amounts(kills=6, stops=3, pauses=3, terminations=10, crashes=1)
 
-_KILLED = ("detector", "api", "producer", "detector", "application", "notifier")
+_KILLED = ("detector", "api", "producer", "detector", "application", "notifier", EVERYTHING)
 _STOPPED = ("detector", "api", "producer")
 _PAUSED = ("detector", "api", "detector")
 
@@ -97,6 +101,9 @@ class Nemesis:
                 self._system.server.crash()
                 self._system.server.start()
                 return "crash of PostgreSQL"
+        if fault.role == EVERYTHING:
+            self._children.kill()
+            return "kill -9 of everything at once"
         found = self._children.of(fault.role)
         if not found:
             return f"{fault.role} was done" if self._children.is_done(fault.role) else ""

@@ -135,6 +135,12 @@ class Children:
                 child.restart_at = 0.0
                 child.start()
 
+    def kill(self) -> None:
+        """Kill all that run, those as well that are stopped."""
+        for child in self.all.values():
+            if child.ended() is None:
+                child.kill()
+
     def resume(self) -> None:
         """Let everything run."""
         for child in self.all.values():
