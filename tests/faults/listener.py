@@ -17,8 +17,10 @@ from tests.integration.api.streams import Block, Listener
 
 #: How often the client comes again at least.
 RECONNECTS = 100
-#: How long a connection is used once it told something, and how long it may be silent (s).
+#: How long a connection is used once it told something, and how long it may be silent (s). Where so many messages came
+#: in one, the next is used longer: else a client could fall behind more than can be caught up on.
 STAY = (0.0, 0.4)
+MANY = 500
 SILENCE = 3.0
 TENANT = "default"
 
@@ -43,7 +45,7 @@ class StreamClient(Thread):
         self.failure = ""
         self._folder, self._key = folder, key
         self._over = Event()
-        self._told_all = False
+        self._told_all, self._last = False, 0
         self._random = random.Random(f"{seed}stream")
         self._id = positions.write(TENANT, {}, {})
 
@@ -77,7 +79,7 @@ class StreamClient(Thread):
     def _listen(self, url: str) -> bool:
         """Listen for a while; whether the stream began."""
         until = monotonic() if self._told_all else inf
-        stay = self._random.uniform(*STAY)
+        stay, before = self._random.uniform(*STAY) * (1 + self._last // MANY), len(self.told)
         with Listener(url, self._key, self._id, timeout=SILENCE) as stream:
             if stream.response.status_code != 200:
                 if stream.response.status_code not in LATER:
@@ -88,6 +90,7 @@ class StreamClient(Thread):
                 self._take(block)
                 if block.event:
                     until = min(until, monotonic() + stay)
+                self._last = len(self.told) - before
                 if self._over.is_set() or monotonic() >= until:
                     break
         return True

@@ -26,6 +26,7 @@ Row = tuple[Any, ...]
 #: The policy that comes into force midway: more is found, nothing less, and windows stay as they are.
 STRICTER = Policy(
     revision=1,
+    mode="enforce",
     flag_score=35,
     credential_stuffing=msgspec.structs.replace(policy.DEFAULT.credential_stuffing, tries=20),
     password_spraying=msgspec.structs.replace(policy.DEFAULT.password_spraying, tries=12),
