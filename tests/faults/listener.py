@@ -79,7 +79,7 @@ class StreamClient(Thread):
     def _listen(self, url: str) -> bool:
         """Listen for a while; whether the stream began."""
         until = monotonic() if self._told_all else inf
-        stay, before = self._random.uniform(*STAY) * (1 + self._last // MANY), len(self.told)
+        stay, before = self._random.uniform(*STAY) * (1 + min(4, self._last // MANY)), len(self.told)
         with Listener(url, self._key, self._id, timeout=SILENCE) as stream:
             if stream.response.status_code != 200:
                 if stream.response.status_code not in LATER:
