@@ -16,7 +16,7 @@ from tests.faults.apis import PATIENCE_OF_PEOPLE, Apis, Stopped
 #: The most changes of one request, and rows of a page.
 MANY, PAGE = 20, 40
 #: How often one does something (s).
-BEAT = 0.1
+BEAT = 0.06
 STATUSES: tuple[Status, ...] = get_args(Status)
 RANGE = {"since": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z", "state": "any"}
 PASSWORD = "a password of the fault test"
@@ -71,6 +71,7 @@ class Person(Thread):
         self._random = random.Random(f"{seed}{name}")
         self._apis = Apis(folder, self._over, PATIENCE_OF_PEOPLE)
         self._cursor: str | None = None
+        self._rows: list[dict[str, Any]] = []
         self._seen: dict[str, Status] = {}
         self._done: list[tuple[Change, Status]] = []
         self._doubtful: set[Change] = set()
@@ -102,24 +103,23 @@ class Person(Thread):
         if self._done and self._random.random() < 0.2:
             self._undo()
             return
-        rows = self._page()
-        many = self._random.randrange(2, MANY) if self._random.random() < 0.4 else 1
-        found = [
-            change for row in self._random.sample(rows, min(many, len(rows))) for change in self._wanted(row)
-        ]
+        if not self._rows:
+            self._rows = self._page()
+        many = self._random.randrange(2, MANY) if self._random.random() < 0.3 else 1
+        rows, self._rows = self._rows[:many], self._rows[many:]
+        found = [change for row in rows for change in self._wanted(row)]
         if many > 1:
             self._many([*found, Change("0" * 32, "resolved", 0)])
         elif found:
             self._one(*found)
 
     def _page(self) -> list[dict[str, Any]]:
-        """The next page of anomalies; after the last, the first."""
+        """The next page of anomalies, in any order; after the last, the first."""
         query = RANGE | {"limit": str(PAGE)} | ({"cursor": self._cursor} if self._cursor else {})
         page = _of(self._apis.answer("GET", "/v1/anomalies", params=query))
         self._cursor = page["next"]
-        found: list[dict[str, Any]] = page["items"]
-        self._seen |= {row["id"]: row["status"] for row in found}
-        return found
+        self._seen |= {row["id"]: row["status"] for row in page["items"]}
+        return self._random.sample(page["items"], len(page["items"]))
 
     def _wanted(self, row: dict[str, Any]) -> list[Change]:
         """Some status, expected at the revision that was shown; now and then at one that is past."""
