@@ -16,7 +16,7 @@ from tests.faults.apis import PATIENCE_OF_PEOPLE, Apis, Stopped
 #: The most changes of one request, and rows of a page.
 MANY, PAGE = 20, 40
 #: How often one does something (s).
-BEAT = 0.06
+BEAT = 0.1
 STATUSES: tuple[Status, ...] = get_args(Status)
 RANGE = {"since": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z", "state": "any"}
 PASSWORD = "a password of the fault test"

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import msgspec
 
+from gatewatch.core import anomalies
 from gatewatch.ports import ANOMALIES, LOGINS, STATUSES, TenantKey
+from tests.faults.listener import TENANT
 from tests.faults.stored import DeadLetter, Message, Stored
 
 Spoil = Callable[[Stored], None]
@@ -243,7 +245,9 @@ def _grown(stored: Stored) -> None:
 
 
 def _lose_version(stored: Stored) -> None:
-    stored.outbox.remove(next(message for message in stored.outbox if message.topic == ANOMALIES))
+    """Of a tenant that somebody listens to."""
+    versions = (message for message in stored.outbox if message.topic == ANOMALIES)
+    stored.outbox.remove(next(m for m in versions if anomalies.decode(m.value).tenant_id == TENANT))
 
 
 def _store_more(stored: Stored) -> None:

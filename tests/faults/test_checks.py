@@ -111,7 +111,9 @@ def _witness_other_answer(seen: Witnessed) -> Witnessed:
 
 
 def _witness_no_answer(seen: Witnessed) -> Witnessed:
-    return seen._replace(answers=seen.answers[1:])
+    """A login that was asked about, perhaps several times, was never decided on."""
+    event_id = seen.answers[0].event_id
+    return seen._replace(answers=[answer for answer in seen.answers if answer.event_id != event_id])
 
 
 def _witness_denied(seen: Witnessed) -> Witnessed:
