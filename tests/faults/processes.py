@@ -33,7 +33,7 @@ class Child:
         self._command = [sys.executable, "-m", "tests.faults.actors", role, name, str(config)]
         self._process: subprocess.Popen[bytes] | None = None
         self.stopped_until = 0.0
-        self.killed = False
+        self.killed = self.retired = False
         self.restart_at = 0.0
 
     def start(self) -> None:
@@ -63,6 +63,11 @@ class Child:
         """Kill -9, on purpose."""
         self.killed = True
         self.send(signal.SIGKILL)
+
+    def retire(self) -> None:
+        """Kill -9, for good."""
+        self.retired = True
+        self.kill()
 
     def stop(self, until: float) -> None:
         """SIGSTOP; `Children.tend` continues it."""
@@ -125,7 +130,7 @@ class Children:
             if child.stopped_until and now >= child.stopped_until:
                 child.resume()
             code = child.ended()
-            if code is None or (child.role in SENDERS and code == 0):
+            if code is None or child.retired or (child.role in SENDERS and code == 0):
                 continue
             if not child.restart_at:
                 child.restart_at = now + 0.3

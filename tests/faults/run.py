@@ -105,22 +105,9 @@ def run(trial: Trial, say: Say = print, keep: Path | None = None) -> Report:
 
 def live(trial: Trial, system: System, chunks: list[Chunk], say: Say) -> Lived:
     """Run the system under faults until it has caught up with the script, and ask what was promised."""
-    settings = Settings(
-        geo_city=str(system.mmdb),
-        lease_timeout=LEASE,
-        batch_size=max(150, trial.events // 400),
-        bucket_life=trial.bucket_life,
-        review_quiet=trial.quiet,
-        frequency_merge=3.0,
-    )
+    pace = 0.93 * trial.seconds
     config = Config(
-        system.conninfo,
-        settings,
-        str(system.folder),
-        0.0,
-        0.93 * trial.seconds,
-        len(chunks),
-        system.keys,
+        system.conninfo, _settings(trial, system), str(system.folder), 0.0, pace, len(chunks), system.keys
     )
     children = Children(config, ROLES)
     witnesses = Witnesses(system.folder, system.keys, trial.seed)
@@ -140,8 +127,7 @@ def live(trial: Trial, system: System, chunks: list[Chunk], say: Say) -> Lived:
             children.tend()
             time.sleep(TICK)  # the beat of the faults, not a wait for anything
         say(f"faults are over after {time.monotonic() - began:.0f} s; catching up")
-        children.all["thief"].role = "retired"
-        children.all["thief"].kill()
+        children.all["thief"].retire()
         _catch_up(system, children, config, say)
         witnesses.rest()
         _catch_up(system, children, config, say)
@@ -153,6 +139,17 @@ def live(trial: Trial, system: System, chunks: list[Chunk], say: Say) -> Lived:
     happened = hand.done + changes.done + Counter(_told(witnessed))
     happened["records sent"] = sum(map(len, chunks))
     return Lived(happened, children.deaths + witnesses.failures, witnessed)
+
+
+def _settings(trial: Trial, system: System) -> Settings:
+    return Settings(
+        geo_city=str(system.mmdb),
+        lease_timeout=LEASE,
+        batch_size=max(150, trial.events // 400),
+        bucket_life=trial.bucket_life,
+        review_quiet=trial.quiet,
+        frequency_merge=3.0,
+    )
 
 
 def _told(witnessed: Witnessed) -> dict[str, int]:
