@@ -1,6 +1,6 @@
 """The composition root: the one file that wires concrete adapters to the use cases. Nothing happens at import."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic, time_ns
@@ -22,6 +22,7 @@ from gatewatch.adapters.postgres.decisions import PostgresDecisions
 from gatewatch.adapters.postgres.imports import PostgresImports
 from gatewatch.adapters.postgres.leases import Leases
 from gatewatch.adapters.postgres.log import PostgresLog
+from gatewatch.adapters.postgres.logins import Login, login, provide
 from gatewatch.adapters.postgres.migrations import MigrationError, migrate
 from gatewatch.adapters.postgres.outbox import PostgresOutbox, Upkeep
 from gatewatch.adapters.postgres.policies import PostgresPolicies
@@ -68,10 +69,12 @@ __all__ = [
     "HttpEvents",
     "InputProblem",
     "LogFile",
+    "Login",
     "MigrationError",
     "PostgresLog",
     "ServerError",
     "build_mmdb",
+    "login",
 ]
 
 
@@ -129,6 +132,15 @@ def prepare(conninfo: str, partitions: int = DEFAULT_PARTITIONS) -> list[str]:
     session.rows("SELECT create_topic(%(topic)s, %(n)s)", {"topic": LOGINS, "n": partitions})
     session.close()
     return applied
+
+
+def provide_logins(conninfo: str, logins: Iterable[Login]) -> None:
+    """See that these logins are there. Raises `Unavailable`, and `MigrationError` where the database refuses."""
+    try:
+        with translated():
+            provide(conninfo, logins)
+    except psycopg.ProgrammingError as error:
+        raise MigrationError(first_line(error)) from error
 
 
 def enrichment(settings: Settings) -> Enrich:

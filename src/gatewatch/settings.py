@@ -1,4 +1,7 @@
-"""Settings: the only module that reads the environment. Everything is parsed and checked before anything connects."""
+"""Settings: the only module that reads the environment. Everything is parsed and checked before anything connects.
+
+A value may lie in a file instead, as orchestrators hand out secrets: `<variable>_FILE` names it.
+"""
 
 import os
 from collections.abc import Mapping
@@ -11,6 +14,8 @@ import msgspec
 
 #: Every variable is `GATEWATCH_` and the field's name in capitals; `DATABASE_URL` is taken without the prefix as well.
 PREFIX = "GATEWATCH_"
+#: Ends the name of a variable that names a file with the value.
+IN_A_FILE = "_FILE"
 
 Seconds = Annotated[float, msgspec.Meta(gt=0.0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -60,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     frequency_merge: Seconds = 60.0
     #: Where Prometheus metrics are served (127.0.0.1); 0: nowhere.
     metrics_port: Port = 0
+    #: A file that a detector, notifier or simulator touches while it works; `python -m gatewatch.health` reads it.
+    heartbeat: str = ""
     #: Where the HTTP API listens.
     api_host: str = "127.0.0.1"
     api_port: Port = 8420
@@ -150,14 +157,10 @@ def _listed(text: str) -> list[str]:
 
 def read(environment: Mapping[str, str]) -> Settings:
     """The settings of an environment. Raises `SettingsError` with one line that names the variable."""
-    given = {
-        name: environment[variable]
-        for name in Settings.__struct_fields__
-        for variable in (PREFIX + name.upper(),)
-        if variable in environment
-    }
-    if "database_url" not in given and environment.get("DATABASE_URL"):
-        given["database_url"] = environment["DATABASE_URL"]
+    found = {name: _value(environment, PREFIX + name.upper()) for name in Settings.__struct_fields__}
+    given = {name: value for name, value in found.items() if value is not None}
+    if "database_url" not in given and (url := _value(environment, "DATABASE_URL")):
+        given["database_url"] = url
     try:
         return msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -165,6 +168,20 @@ def read(environment: Mapping[str, str]) -> Settings:
         if not where:  # of a check of ours, which names the setting itself
             where, _, reason = reason.partition(": ")
         raise SettingsError(f"{PREFIX}{where.rstrip('`').upper()}: {reason}") from error
+
+
+def _value(environment: Mapping[str, str], variable: str) -> str | None:
+    """What a variable says, or the file that `<variable>_FILE` names; None where neither is set."""
+    file = environment.get(variable + IN_A_FILE)
+    if not file:
+        return environment.get(variable)
+    if environment.get(variable):
+        raise SettingsError(f"{variable} and {variable}{IN_A_FILE} are both set")
+    try:
+        return Path(file).read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it holds no text"
+        raise SettingsError(f"{variable}{IN_A_FILE}: {file}: {why}") from None
 
 
 def current() -> Settings:
@@ -175,4 +192,5 @@ def current() -> Settings:
 def environment(settings: Settings) -> dict[str, str]:
     """What a child process is started with, so that it reads the same settings as these."""
     own = {PREFIX + name.upper(): str(getattr(settings, name)) for name in Settings.__struct_fields__}
-    return {**os.environ, **own}
+    in_files = {variable + IN_A_FILE for variable in own}
+    return {name: value for name, value in os.environ.items() if name not in in_files} | own

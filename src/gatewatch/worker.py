@@ -15,6 +15,7 @@ import msgspec
 from gatewatch import logs, metrics
 from gatewatch.bootstrap import Processing, Relaying
 from gatewatch.core.anomalies import Anomaly
+from gatewatch.health import Heartbeat
 from gatewatch.ports import LOGINS, BadData, Batch, Claim, Clock, Deleted, Fenced, LogRecord, Unavailable
 from gatewatch.services.decoding import REFUSED, UNDECODABLE
 from gatewatch.services.partition import Partition
@@ -90,6 +91,7 @@ class Detector:
         self._reader = ThreadPoolExecutor(1, "reader")
         self._flight: Flight | None = None
         self._ahead: Ahead | None = None
+        self._heartbeat = Heartbeat(settings.heartbeat)
         self._log = logs.get()
 
     def run(self) -> None:
@@ -102,6 +104,7 @@ class Detector:
             try:
                 self._turn()
                 failures = self._recovered(failures)
+                self._heartbeat.beat()
             except Unavailable as error:
                 failures += 1
                 self._wait_for_database(failures, error)
@@ -119,6 +122,7 @@ class Detector:
         if failures == 1:
             self._log.warning("waiting for the database", reason=str(error))
         metrics.REFUSED_BATCHES.labels("unavailable").inc()
+        self._heartbeat.beat(working=False)
         under_way: list[Future[Any]] = [w.outcome for w in (self._flight, self._ahead) if w is not None]
         wait(under_way)  # whether it was stored, the next claim tells
         self._flight = self._ahead = None
@@ -366,9 +370,9 @@ def count(batch: Batch) -> None:
 class Notifier:
     """Relays the outbox, and keeps the embedded log and the events' time partitions in order."""
 
-    def __init__(self, parts: Relaying, stop: Event) -> None:
+    def __init__(self, parts: Relaying, stop: Event, heartbeat: str = "") -> None:
         self._relay, self._upkeep, self._reset = parts
-        self._stop = stop
+        self._stop, self._heartbeat = stop, Heartbeat(heartbeat)
         self._log = logs.get()
 
     def run(self) -> None:
@@ -382,10 +386,12 @@ class Notifier:
                     next_upkeep = monotonic() + UPKEEP_EVERY
                     self._upkeep()
                 failures = 0
+                self._heartbeat.beat()
             except Unavailable as error:
                 failures += 1
                 if failures == 1:
                     self._log.warning("waiting for the database", reason=str(error))
+                self._heartbeat.beat(working=False)
                 self._reset()
                 self._stop.wait(min(MOST_BACKOFF, 0.05 * 2**failures))
                 continue

@@ -20,6 +20,7 @@ from gatewatch.cli import (
     processes,
     questions,
     simulating,
+    simulator,
     subjects,
     watching,
 )
@@ -86,6 +87,7 @@ for group in (
     processes,
     imports,
     simulating,
+    simulator,
     demo,
     watching,
     questions,

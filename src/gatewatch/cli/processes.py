@@ -3,12 +3,15 @@
 import gc
 import os
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import prometheus_client
 import typer
 
 from gatewatch import __version__, bootstrap, logs, worker
+from gatewatch.bootstrap import Login
 from gatewatch.cli import stopping
 from gatewatch.cli.attendance import database
 from gatewatch.cli.errors import UserError
@@ -112,7 +115,7 @@ def notifier(context: typer.Context, with_parent: WithParent = False) -> None:
     stop = stopping.on_signals()
     if with_parent:
         stopping.with_parent(stop)
-    worker.Notifier(bootstrap.relaying(settings, conninfo), stop).run()
+    worker.Notifier(bootstrap.relaying(settings, conninfo), stop, settings.heartbeat).run()
 
 
 def _service(context: typer.Context, name: str) -> tuple[Settings, str]:
@@ -124,20 +127,43 @@ def _service(context: typer.Context, name: str) -> tuple[Settings, str]:
     return settings, conninfo
 
 
-def migrate(context: typer.Context) -> None:
+def migrate(
+    context: typer.Context,
+    login: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROLE=FILE",
+            help="Also provide the user and password of the URL in a file as a login of a role (worker, app).",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Bring the database's tables up to this version."""
     state = state_of(context)
     settings = state.settings
+    logins = [_login(text) for text in login or ()]
     if settings.database_url:
-        _migrate(state, settings.database_url)
+        _migrate(state, settings.database_url, logins)
         return
     with bootstrap.embedded(settings, state.say) as server:
-        _migrate(state, server.conninfo)
+        _migrate(state, server.conninfo, logins)
 
 
-def _migrate(state: State, conninfo: str) -> None:
+def _login(text: str) -> Login:
+    """What `--login worker=FILE` asks for. Raises `UserError`."""
+    role, _, file = text.partition("=")
+    try:
+        return bootstrap.login(role, Path(file).read_text("utf-8").strip())
+    except (OSError, ValueError) as error:
+        raise UserError(f"--login {text}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _migrate(state: State, conninfo: str, logins: Sequence[Login]) -> None:
     applied = bootstrap.prepare(conninfo, state.settings.log_partitions)
     state.say(f"migrated: {', '.join(applied)}" if applied else "nothing to migrate")
+    if logins:
+        bootstrap.provide_logins(conninfo, logins)
+        state.say(f"logins: {', '.join(f'{login.name} ({login.role})' for login in logins)}")
 
 
 def version() -> None:
