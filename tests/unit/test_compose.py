@@ -6,7 +6,6 @@ import re
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +80,9 @@ def test_what_goes_on_is_looked_after(name: str) -> None:
         if name in other.get("depends_on", {})
     ]
     # Commands that people run by hand are waited for by them.
-    assert set(waiting) == ({"service_completed_successfully"} if service.get("profiles") != ["cli"] else set())
+    assert set(waiting) == (
+        {"service_completed_successfully"} if service.get("profiles") != ["cli"] else set()
+    )
 
 
 @each
@@ -149,8 +150,11 @@ def test_no_secret_is_written_down(name: str) -> None:
 
 
 def test_each_service_has_the_credential_it_needs() -> None:
-    """The owner's address is for jobs and the operator's commands; the API has its own, detectors and notifiers theirs."""
-    who = {secret: {n for n, s in SERVICES.items() if secret in s.get("secrets", ())} for secret in COMPOSE["secrets"]}
+    """The owner's URL is for jobs and the operator's commands; the API has its own, detectors and notifiers theirs."""
+    who = {
+        secret: {n for n, s in SERVICES.items() if secret in s.get("secrets", ())}
+        for secret in COMPOSE["secrets"]
+    }
     assert all(is_job(SERVICES[name]) for name in who["owner_url"])
     assert who["app_url"] - {"migrate"} == {"ingest", "decide", "app"}
     assert who["worker_url"] - {"migrate"} == {"detector", "notifier"}
@@ -179,7 +183,9 @@ def test_nothing_is_open_to_the_network_unasked() -> None:
     """Ports are published on loopback by default; the database and the log have none, on a network of their own."""
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert published.keys() >= {"app", "ingest", "decide"}
-    assert all(port.startswith("${GATEWATCH_BIND:-127.0.0.1}:") for ports in published.values() for port in ports)
+    assert all(
+        port.startswith("${GATEWATCH_BIND:-127.0.0.1}:") for ports in published.values() for port in ports
+    )
     assert COMPOSE["networks"]["data"]["internal"] is True
     assert SERVICES["postgres"]["networks"] == ["data"]
 
@@ -191,11 +197,11 @@ def test_images_have_a_version() -> None:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Iterator[Path]:
+def checkout(tmp_path: Path) -> Path:
     """A folder with nothing but the script."""
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "init-env", tmp_path / "scripts")
-    yield tmp_path
+    return tmp_path
 
 
 def init_env(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
