@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from time import monotonic, time_ns
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -17,8 +18,10 @@ from gatewatch.adapters.geo.maxmind import GeoProblem, MaxMind
 from gatewatch.adapters.http import BadAddress, HttpEvents
 from gatewatch.adapters.passwords import Argon2Passwords
 from gatewatch.adapters.postgres.access import PostgresAccess, PostgresAccounts, PostgresKeys
+from gatewatch.adapters.postgres.book import PostgresBook
 from gatewatch.adapters.postgres.connection import Session, first_line, translated
 from gatewatch.adapters.postgres.decisions import PostgresDecisions
+from gatewatch.adapters.postgres.decisions_apart import DecisionsApart
 from gatewatch.adapters.postgres.imports import PostgresImports
 from gatewatch.adapters.postgres.leases import Leases
 from gatewatch.adapters.postgres.log import PostgresLog
@@ -37,7 +40,8 @@ from gatewatch.core.times import DAY
 from gatewatch.detectors import extended_engine
 from gatewatch.ingest.contract import Arrival
 from gatewatch.ingest.native import read_native
-from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Clock, Enrich, LogWriter
+from gatewatch.log_ports import Log, LogSource, Membership
+from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Clock, Enrich, LogWriter, Unavailable
 from gatewatch.read_ports import NotPrepared, QueryStore, StatusStore
 from gatewatch.services.access import Accounts, IssuedKeys, Keys, Sessions
 from gatewatch.services.batches import BatchMaker
@@ -47,6 +51,10 @@ from gatewatch.services.outbox import Relay
 from gatewatch.services.reviews import Reviewer
 from gatewatch.services.stream import Stream
 from gatewatch.settings import Settings, SettingsError
+
+if TYPE_CHECKING:  # Kafka's adapters are imported where it is configured, and nowhere else
+    from gatewatch.adapters.kafka.group import KafkaGroup
+    from gatewatch.adapters.kafka.topics import Topics
 
 #: How long PostgreSQL may take over a statement that a login waits for, in seconds: by then nobody waits any more.
 DECISION_SECONDS = 5.0
@@ -69,7 +77,6 @@ __all__ = [
     "InputProblem",
     "LogFile",
     "MigrationError",
-    "PostgresLog",
     "ServerError",
     "build_mmdb",
 ]
@@ -88,7 +95,7 @@ class CannotGrow(Exception):
 
 
 def grow(conninfo: str, partitions: int) -> int:
-    """Give the log more partitions; returns its generation. Raises `CannotGrow`."""
+    """Give the embedded log more partitions; returns its generation. Raises `CannotGrow`."""
     session = Session(conninfo)
     try:
         wanted = {"topic": LOGINS, "n": partitions}
@@ -120,15 +127,88 @@ def prepare(conninfo: str, partitions: int = DEFAULT_PARTITIONS) -> list[str]:
 
     Raises `Unavailable` where it cannot be reached, `MigrationError` where it refuses.
     """
-    try:
-        with translated():
-            applied = migrate(conninfo)
-    except psycopg.ProgrammingError as error:
-        raise MigrationError(first_line(error)) from error
+    applied = _migrated(conninfo)
     session = Session(conninfo)
     session.rows("SELECT create_topic(%(topic)s, %(n)s)", {"topic": LOGINS, "n": partitions})
     session.close()
     return applied
+
+
+def _migrated(conninfo: str) -> list[str]:
+    try:
+        with translated():
+            return migrate(conninfo)
+    except psycopg.ProgrammingError as error:
+        raise MigrationError(first_line(error)) from error
+
+
+def prepare_log(settings: Settings, conninfo: str) -> list[str]:
+    """Migrate a database and have the log where the settings want it; returns the migrations that ran.
+
+    Raises as `prepare` does, and `WrongLog` where the database's log is another.
+    """
+    if not settings.kafka_bootstrap:
+        return prepare(conninfo, settings.log_partitions)
+    applied = _migrated(conninfo)
+    brokers = topics(settings)
+    for spec in brokers.declared(settings):
+        brokers.create(spec)
+    session = Session(conninfo)
+    try:
+        found = brokers.known(settings.kafka_prefix + LOGINS)
+        PostgresBook(session, LOGINS).register(found.partitions, found.id)
+    finally:
+        session.close()
+    return applied
+
+
+def appending(settings: Settings, conninfo: str, role: str = "gatewatch_worker") -> Log:
+    """The log, to append to."""
+    if not settings.kafka_bootstrap:
+        return PostgresLog(conninfo, role=role)
+    from gatewatch.adapters.kafka.connection import config
+    from gatewatch.adapters.kafka.log import KafkaLog
+
+    verify = partial(_verify, settings, conninfo, role)
+    return KafkaLog(config(settings), settings.kafka_prefix + LOGINS, settings.kafka_delivery_seconds, verify)
+
+
+def _verify(settings: Settings, conninfo: str, role: str) -> None:
+    """Nothing is appended to a topic that this database's detectors do not read. Raises `Unavailable`."""
+    session = Session(conninfo, role)
+    try:
+        known = PostgresBook(session, LOGINS).id()
+    finally:
+        session.close()
+    if known != (found := topics(settings).known(settings.kafka_prefix + LOGINS).id):
+        raise Unavailable(
+            f"Kafka's topic {LOGINS} ({found}) is not the one that the database knows ({known})"
+        )
+
+
+def group_of(settings: Settings, leases: Membership, session: Session) -> "KafkaGroup":
+    """A detector's member of the consumer group."""
+    from gatewatch.adapters.kafka.connection import config
+    from gatewatch.adapters.kafka.group import GROUP, KafkaGroup
+
+    return KafkaGroup(
+        config(settings),
+        settings.kafka_prefix + GROUP,
+        settings.kafka_prefix + LOGINS,
+        topics(settings),
+        leases,
+        PostgresBook(session, LOGINS),
+        ahead=settings.batch_size,
+        timeout=settings.lease_timeout,
+    )
+
+
+def topics(settings: Settings) -> "Topics":
+    """What the brokers are asked and told of topics."""
+    from gatewatch.adapters.kafka.connection import config
+    from gatewatch.adapters.kafka.topics import Topics
+
+    return Topics(config(settings))
 
 
 def enrichment(settings: Settings) -> Enrich:
@@ -151,11 +231,12 @@ def read_foreign(value: bytes, key: str, id: str, received: int) -> EventRecord 
 class Processing(NamedTuple):
     """What a detector works with; `reset` closes its connections, the next use opens others."""
 
-    leases: Leases
+    leases: Membership
     store: PostgresStore
     maker: BatchMaker
     reviewer: Reviewer
     reset: Callable[[], None]
+    source: LogSource
 
 
 def processing(settings: Settings, conninfo: str) -> Processing:
@@ -169,12 +250,16 @@ def processing(settings: Settings, conninfo: str) -> Processing:
             session.close()
 
     retention = settings.retention_days * DAY
+    elsewhere = bool(settings.kafka_bootstrap)
+    leases = Leases(committing, LOGINS, settings.lease_timeout, elsewhere=elsewhere)
+    group = group_of(settings, leases, committing) if elsewhere else None
     return Processing(
-        Leases(committing, LOGINS, settings.lease_timeout),
+        group or leases,
         store,
-        BatchMaker(store, engine, enrichment(settings), read_foreign, clock, retention),
+        BatchMaker(store, engine, enrichment(settings), read_foreign, clock, retention, not elsewhere),
         Reviewer(store, engine, clock, round(settings.review_quiet * 1e6)),
         reset,
+        group or store,
     )
 
 
@@ -187,20 +272,24 @@ class Relaying(NamedTuple):
 
 
 def relaying(settings: Settings, conninfo: str) -> Relaying:
-    """Wire a notifier to a database: in embedded mode its one sink is the log."""
-    session, log = Session(conninfo), PostgresLog(conninfo)
+    """Wire a notifier to a database: where the log is embedded, that is its one sink."""
+    session, log = Session(conninfo), appending(settings, conninfo)
 
     def reset() -> None:
         session.close()
         log.close()
 
     relay = Relay(PostgresOutbox(session), {LOGINS: log})
-    return Relaying(relay, Upkeep(session, settings.retention_days), reset)
+    upkeep = Upkeep(session, settings.retention_days, embedded=not settings.kafka_bootstrap)
+    return Relaying(relay, upkeep, reset)
 
 
-def imports(conninfo: Callable[[], str], tenant: str) -> PostgresImports:
-    """How far the pipeline has come, as one tenant sees it."""
-    return PostgresImports(conninfo, tenant)
+def imports(settings: Settings, conninfo: Callable[[], str]) -> PostgresImports:
+    """How far the pipeline has come, as the settings' tenant sees it."""
+    ends = (
+        partial(topics(settings).ends, settings.kafka_prefix + LOGINS) if settings.kafka_bootstrap else None
+    )
+    return PostgresImports(conninfo, settings.tenant, ends)
 
 
 def queries(conninfo: Callable[[], str], tenant: str) -> PostgresQueries:
@@ -238,7 +327,7 @@ def serving(settings: Settings, conninfo: str) -> Serving:
 
     access = PostgresAccess(pool)
     deciding = TenantPool(lambda: conninfo, settings.decide_connections + 1, DECISION_SECONDS)
-    log = PostgresLog(conninfo, role="gatewatch_app")
+    log = appending(settings, conninfo, role="gatewatch_app")
 
     def close() -> None:
         for held in (pool, deciding, log):
@@ -252,16 +341,16 @@ def serving(settings: Settings, conninfo: str) -> Serving:
         lambda tenant: PostgresQueries(pool.of(tenant)),
         lambda tenant: PostgresStatuses(pool.of(tenant)),
         lambda tenant: Stream(PostgresStream(pool.of(tenant)), tenant),
-        lambda: decision_making(settings, deciding),
+        lambda: decision_making(settings, deciding, log),
         log,
         SystemClock(),
         close,
     )
 
 
-def decision_making(settings: Settings, pool: TenantPool) -> Decisions:
+def decision_making(settings: Settings, pool: TenantPool, log: LogWriter) -> Decisions:
     """Wire decisions; beside those that are made, one connection renews what is counted of tenants."""
-    store = PostgresDecisions(pool)
+    store = DecisionsApart(pool, log) if settings.kafka_bootstrap else PostgresDecisions(pool)
     frequencies = RecentFrequencies(store, monotonic)
     retention = settings.retention_days * DAY
     return Decisions(store, extended_engine(), enrichment(settings), SystemClock(), frequencies, retention)

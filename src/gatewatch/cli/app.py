@@ -25,6 +25,7 @@ from gatewatch.cli import (
 )
 from gatewatch.cli.errors import UserError
 from gatewatch.cli.state import State
+from gatewatch.log_ports import WrongLog
 from gatewatch.ports import Unavailable
 from gatewatch.read_ports import NotPrepared
 from gatewatch.settings import Settings, SettingsError
@@ -46,6 +47,7 @@ EXPECTED = (
     ServerError,
     InputProblem,
     GeoProblem,
+    WrongLog,
     typer.TyperException,
 )
 NOT_PREPARED = "the database has no tables yet: run `gatewatch migrate` (or `gatewatch up`)"

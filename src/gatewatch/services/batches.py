@@ -48,7 +48,9 @@ RISK_HALF_LIFE = 7 * DAY
 
 
 class BatchMaker(msgspec.Struct, frozen=True):
-    """Makes batches. `retention` (µs, 0: for ever) turns events older than that at arrival into dead letters."""
+    """Makes batches. `retention` (µs, 0: for ever) turns events older than that at arrival into dead letters; where the
+    log is `gapless`, an offset that is missing is a loss.
+    """
 
     store: PartitionStore
     engine: Engine
@@ -56,6 +58,7 @@ class BatchMaker(msgspec.Struct, frozen=True):
     foreign: ReadForeign
     clock: Clock
     retention: int = 0
+    gapless: bool = True
 
     def make(
         self,
@@ -70,7 +73,7 @@ class BatchMaker(msgspec.Struct, frozen=True):
         """
         claim = partition.claim
         batch = Batch(claim, found[-1].offset + 1, now=self.clock.now())
-        if found[0].offset > claim.next_offset:
+        if self.gapless and found[0].offset > claim.next_offset:
             batch.gap = (claim.next_offset, found[0].offset)
         work = _Work(self, partition, owned, batch)
         here = work.sort_out(found, refused)

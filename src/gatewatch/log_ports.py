@@ -1,0 +1,106 @@
+"""What a detector needs to come by partitions and their records, whichever log they lie on, as Protocols and values.
+
+A log is a place where records are appended, and one row per partition in PostgreSQL, which says who may process it and
+from where on. All raise `ports.Unavailable`.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple, Protocol
+
+from gatewatch.ports import Claim, LogRecord, LogWriter
+
+
+class WrongLog(Exception):
+    """The log that is configured is not the one the database knows; the message says what to do."""
+
+
+class Log(LogWriter, Protocol):
+    """A writer that holds connections."""
+
+    def close(self) -> None:
+        """Let go of them; the next append takes others."""
+        ...
+
+
+class Membership(Protocol):
+    """A detector's share of the partitions. One thread at a time."""
+
+    def beat(self) -> None:
+        """Say that this member is alive; due about every second."""
+        ...
+
+    def leave(self) -> None:
+        """Say good-bye, so that others need not wait."""
+        ...
+
+    def share(self) -> int:
+        """How many partitions this member should have. Raises `WrongLog`."""
+        ...
+
+    def free(self) -> list[int]:
+        """The partitions that this member may try to claim now; its own count too."""
+        ...
+
+    def renew(self, claims: Iterable[Claim]) -> set[int]:
+        """Extend the leases; returns the partitions that are still ours under the same epoch."""
+        ...
+
+    def claim(self, part: int) -> Claim | None:
+        """Take a partition under a new epoch, which fences whoever had it before; None where it is not to be had."""
+        ...
+
+    def release(self, claims: Iterable[Claim]) -> None:
+        """Give partitions back."""
+        ...
+
+
+class LogSource(Protocol):
+    """The records of the partitions that this process has claimed.
+
+    `read` is called by one thread while others call the rest, so that records can be read before their turn.
+    """
+
+    def backlog(self, claims: Collection[Claim]) -> set[int]:
+        """The partitions among these that have something to read now."""
+        ...
+
+    def read(self, claim: Claim, limit: int) -> list[LogRecord]:
+        """The next records from `claim.next_offset` on, at most `limit`; the same again where it is asked again.
+        Offsets may jump.
+        """
+        ...
+
+    def done(self, claim: Claim) -> None:
+        """Everything before `claim.next_offset` is stored: nobody will ask for it again."""
+        ...
+
+
+class Head(NamedTuple):
+    """The end of a partition that lies elsewhere: its end offset, and until when (µs) everything that came was read;
+    None where that is now.
+    """
+
+    end: int
+    read_until: int | None
+
+
+class LogBook(Protocol):
+    """What the database is told of a log that lies elsewhere, so that whoever asks it knows how far detectors are."""
+
+    def id(self) -> str:
+        """The id of the topic whose records the database holds, "" where there is none."""
+        ...
+
+    def skip(self, claim: Claim, begin: int) -> Claim:
+        """Record that the log begins at `begin`, behind the claim's offset: what lay between is lost. Returns the
+        claim that goes on there. Raises `Fenced`.
+        """
+        ...
+
+    def tell(self, heads: Mapping[int, Head]) -> None:
+        """How partitions end."""
+        ...
+
+    def grown(self, partitions: int) -> None:
+        """The topic has so many partitions; where that is more than was known, every claim ends."""
+        ...
