@@ -1,11 +1,13 @@
-"""The composition root: the one file that wires concrete adapters to the use cases. Nothing happens at import."""
+"""The composition root, which wires concrete adapters to the use cases. Nothing happens at import.
+
+What a log on Kafka needs is in `bootstrap_kafka`, which is imported where one is configured, and nowhere else.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from time import monotonic, time_ns
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -41,7 +43,7 @@ from gatewatch.detectors import extended_engine
 from gatewatch.ingest.contract import Arrival
 from gatewatch.ingest.native import read_native
 from gatewatch.log_ports import Log, LogSource, Membership
-from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Clock, Enrich, LogWriter, Unavailable
+from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Clock, Enrich, LogWriter
 from gatewatch.read_ports import NotPrepared, QueryStore, StatusStore
 from gatewatch.services.access import Accounts, IssuedKeys, Keys, Sessions
 from gatewatch.services.batches import BatchMaker
@@ -50,11 +52,8 @@ from gatewatch.services.decoding import UNKNOWN_TENANT
 from gatewatch.services.outbox import Relay
 from gatewatch.services.reviews import Reviewer
 from gatewatch.services.stream import Stream
+from gatewatch.services.topics import CannotGrow
 from gatewatch.settings import Settings, SettingsError
-
-if TYPE_CHECKING:  # Kafka's adapters are imported where it is configured, and nowhere else
-    from gatewatch.adapters.kafka.group import KafkaGroup
-    from gatewatch.adapters.kafka.topics import Topics
 
 #: How long PostgreSQL may take over a statement that a login waits for, in seconds: by then nobody waits any more.
 DECISION_SECONDS = 5.0
@@ -71,6 +70,7 @@ class SystemClock:
 #: What this file hands on to the command line beside what it wires itself.
 __all__ = [
     "BadAddress",
+    "CannotGrow",
     "EmbeddedPostgres",
     "GeoProblem",
     "HttpEvents",
@@ -90,14 +90,14 @@ def check(settings: Settings) -> None:
         raise SettingsError(f"DATABASE_URL: {first_line(error)}") from error
 
 
-class CannotGrow(Exception):
-    """A topic cannot have that number of partitions; the message says why."""
-
-
 def grow(conninfo: str, partitions: int) -> int:
     """Give the embedded log more partitions; returns its generation. Raises `CannotGrow`."""
     session = Session(conninfo)
     try:
+        if PostgresBook(session, LOGINS).id():
+            raise CannotGrow(
+                "the log of this database lies on Kafka: GATEWATCH_KAFKA_BOOTSTRAP must say where"
+            )
         wanted = {"topic": LOGINS, "n": partitions}
         ((generation,),) = session.rows("SELECT grow_topic(%(topic)s, %(n)s)", wanted)
     except psycopg.DatabaseError as error:
@@ -150,15 +150,10 @@ def prepare_log(settings: Settings, conninfo: str) -> list[str]:
     if not settings.kafka_bootstrap:
         return prepare(conninfo, settings.log_partitions)
     applied = _migrated(conninfo)
-    brokers = topics(settings)
-    for spec in brokers.declared(settings):
-        brokers.create(spec)
-    session = Session(conninfo)
-    try:
-        found = brokers.known(settings.kafka_prefix + LOGINS)
-        PostgresBook(session, LOGINS).register(found.partitions, found.id)
-    finally:
-        session.close()
+    from gatewatch import bootstrap_kafka
+
+    with bootstrap_kafka.topic_keeping(settings, conninfo) as keeping:
+        keeping.create()
     return applied
 
 
@@ -166,49 +161,9 @@ def appending(settings: Settings, conninfo: str, role: str = "gatewatch_worker")
     """The log, to append to."""
     if not settings.kafka_bootstrap:
         return PostgresLog(conninfo, role=role)
-    from gatewatch.adapters.kafka.connection import config
-    from gatewatch.adapters.kafka.log import KafkaLog
+    from gatewatch import bootstrap_kafka
 
-    verify = partial(_verify, settings, conninfo, role)
-    return KafkaLog(config(settings), settings.kafka_prefix + LOGINS, settings.kafka_delivery_seconds, verify)
-
-
-def _verify(settings: Settings, conninfo: str, role: str) -> None:
-    """Nothing is appended to a topic that this database's detectors do not read. Raises `Unavailable`."""
-    session = Session(conninfo, role)
-    try:
-        known = PostgresBook(session, LOGINS).id()
-    finally:
-        session.close()
-    if known != (found := topics(settings).known(settings.kafka_prefix + LOGINS).id):
-        raise Unavailable(
-            f"Kafka's topic {LOGINS} ({found}) is not the one that the database knows ({known})"
-        )
-
-
-def group_of(settings: Settings, leases: Membership, session: Session) -> "KafkaGroup":
-    """A detector's member of the consumer group."""
-    from gatewatch.adapters.kafka.connection import config
-    from gatewatch.adapters.kafka.group import GROUP, KafkaGroup
-
-    return KafkaGroup(
-        config(settings),
-        settings.kafka_prefix + GROUP,
-        settings.kafka_prefix + LOGINS,
-        topics(settings),
-        leases,
-        PostgresBook(session, LOGINS),
-        ahead=settings.batch_size,
-        timeout=settings.lease_timeout,
-    )
-
-
-def topics(settings: Settings) -> "Topics":
-    """What the brokers are asked and told of topics."""
-    from gatewatch.adapters.kafka.connection import config
-    from gatewatch.adapters.kafka.topics import Topics
-
-    return Topics(config(settings))
+    return bootstrap_kafka.appending(settings, conninfo, role)
 
 
 def enrichment(settings: Settings) -> Enrich:
@@ -252,14 +207,19 @@ def processing(settings: Settings, conninfo: str) -> Processing:
     retention = settings.retention_days * DAY
     elsewhere = bool(settings.kafka_bootstrap)
     leases = Leases(committing, LOGINS, settings.lease_timeout, elsewhere=elsewhere)
-    group = group_of(settings, leases, committing) if elsewhere else None
+    membership: Membership = leases
+    source: LogSource = store
+    if elsewhere:
+        from gatewatch import bootstrap_kafka
+
+        membership = source = bootstrap_kafka.group(settings, leases, committing)
     return Processing(
-        group or leases,
+        membership,
         store,
-        BatchMaker(store, engine, enrichment(settings), read_foreign, clock, retention, not elsewhere),
+        BatchMaker(store, engine, enrichment(settings), read_foreign, clock, retention, elsewhere),
         Reviewer(store, engine, clock, round(settings.review_quiet * 1e6)),
         reset,
-        group or store,
+        source,
     )
 
 
@@ -273,22 +233,30 @@ class Relaying(NamedTuple):
 
 def relaying(settings: Settings, conninfo: str) -> Relaying:
     """Wire a notifier to a database: where the log is embedded, that is its one sink."""
-    session, log = Session(conninfo), appending(settings, conninfo)
+    session = Session(conninfo)
+    sinks = {LOGINS: appending(settings, conninfo)}
+    if settings.kafka_bootstrap:
+        from gatewatch import bootstrap_kafka
+
+        sinks |= bootstrap_kafka.announcements(settings)
 
     def reset() -> None:
         session.close()
-        log.close()
+        for sink in sinks.values():
+            sink.close()
 
-    relay = Relay(PostgresOutbox(session), {LOGINS: log})
+    relay = Relay(PostgresOutbox(session), sinks)
     upkeep = Upkeep(session, settings.retention_days, embedded=not settings.kafka_bootstrap)
     return Relaying(relay, upkeep, reset)
 
 
 def imports(settings: Settings, conninfo: Callable[[], str]) -> PostgresImports:
     """How far the pipeline has come, as the settings' tenant sees it."""
-    ends = (
-        partial(topics(settings).ends, settings.kafka_prefix + LOGINS) if settings.kafka_bootstrap else None
-    )
+    ends = None
+    if settings.kafka_bootstrap:
+        from gatewatch import bootstrap_kafka
+
+        ends = bootstrap_kafka.log_ends(settings)
     return PostgresImports(conninfo, settings.tenant, ends)
 
 

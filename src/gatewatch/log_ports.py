@@ -4,7 +4,7 @@ A log is a place where records are appended, and one row per partition in Postgr
 from where on. All raise `ports.Unavailable`.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from gatewatch.ports import Claim, LogRecord, LogWriter
@@ -84,11 +84,72 @@ class Head(NamedTuple):
     read_until: int | None
 
 
+class TopicSpec(NamedTuple):
+    """A topic as it should be. `replicas` -1: as many as is the brokers' default."""
+
+    name: str
+    partitions: int
+    replicas: int
+    config: Mapping[str, str]
+
+
+class FoundTopic(NamedTuple):
+    """A topic as it is; one that was deleted and made anew has another id."""
+
+    name: str
+    id: str
+    partitions: int
+    replicas: int
+
+
+class Brokers(Protocol):
+    """Where topics lie."""
+
+    def found(self, names: Sequence[str]) -> dict[str, FoundTopic]:
+        """Those of the topics that exist."""
+        ...
+
+    def create(self, spec: TopicSpec) -> bool:
+        """Create a topic; False where it exists."""
+        ...
+
+    def grow(self, name: str, partitions: int) -> None:
+        """Have more partitions."""
+        ...
+
+    def config(self, name: str) -> dict[str, str]:
+        """A topic's settings."""
+        ...
+
+    def ends(self, name: str) -> dict[int, int]:
+        """Where each partition of a topic ends now."""
+        ...
+
+
+class KnownTopic(NamedTuple):
+    """The log's topic as the database knows it; `id` is "" where the records lie in the database itself. `read` says up
+    to where each partition was processed.
+    """
+
+    id: str
+    partitions: int
+    generation: int
+    read: dict[int, int]
+
+
 class LogBook(Protocol):
     """What the database is told of a log that lies elsewhere, so that whoever asks it knows how far detectors are."""
 
     def id(self) -> str:
         """The id of the topic whose records the database holds, "" where there is none."""
+        ...
+
+    def known(self) -> KnownTopic | None:
+        """The topic as the database knows it, None where it knows none."""
+        ...
+
+    def register(self, partitions: int, id: str) -> int:
+        """Know the topic by its id; returns its generation. Raises `WrongLog` where another one is known."""
         ...
 
     def skip(self, claim: Claim, begin: int) -> Claim:
@@ -104,3 +165,14 @@ class LogBook(Protocol):
     def grown(self, partitions: int) -> None:
         """The topic has so many partitions; where that is more than was known, every claim ends."""
         ...
+
+
+class CloudEvent(NamedTuple):
+    """A message for others: the attributes, with those of our own, and the data (JSON)."""
+
+    attributes: dict[str, str]
+    data: bytes
+
+
+#: Makes a message of what lies in the outbox.
+Shape = Callable[[bytes], CloudEvent]

@@ -9,7 +9,7 @@ import msgspec
 import psycopg
 from confluent_kafka import TopicPartition
 
-from gatewatch import bootstrap
+from gatewatch import bootstrap, bootstrap_kafka
 from gatewatch.adapters.memory.log import MemoryLog, MemoryMember
 from gatewatch.adapters.postgres.connection import Session
 from gatewatch.adapters.postgres.leases import Leases
@@ -155,11 +155,11 @@ class Kafka(_Stored):
         """Another member of the group."""
         settings, session = self._on.settings, self._session()
         leases = Leases(session, LOGINS, TIMEOUT, elsewhere=True)
-        return bootstrap.group_of(settings, leases, session)
+        return bootstrap_kafka.group(settings, leases, session)
 
     def grow(self, partitions: int) -> None:
         """As an operator does who knows nothing of Gatewatch."""
-        bootstrap.topics(self._on.settings).grow(self._on.topic, partitions)
+        bootstrap_kafka.topics(self._on.settings).grow(self._on.topic, partitions)
 
     def lose(self, part: int, before: int) -> None:
         """Have the broker delete records."""

@@ -21,6 +21,7 @@ from gatewatch.cli import (
     questions,
     simulating,
     subjects,
+    topics,
     watching,
 )
 from gatewatch.cli.errors import UserError
@@ -95,6 +96,7 @@ for group in (
     explaining,
     administration,
     access,
+    topics,
 ):
     group.register(app)
 

@@ -9,11 +9,12 @@ from time import monotonic
 from typing import Any
 from uuid import uuid4
 
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
-from confluent_kafka.admin import ConfigEntry as Entry
+import msgspec
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
-from gatewatch import bootstrap
+from gatewatch import bootstrap, bootstrap_kafka
+from gatewatch.adapters.kafka.topics import declared
 from gatewatch.adapters.postgres.connection import Row, Session
 from gatewatch.core import records
 from gatewatch.core.events import LoginEvent
@@ -29,15 +30,11 @@ PATIENCE = 60.0
 class OnKafka:
     """A prefix of one's own on a broker, prepared over a database."""
 
-    def __init__(self, bootstrap_servers: str, conninfo: str, partitions: int = 4, **more: Any) -> None:
+    def __init__(self, brokers: str, conninfo: str, partitions: int = 4, **more: Any) -> None:
         self.conninfo = conninfo
-        self.settings = Settings(
-            database_url=conninfo,
-            kafka_bootstrap=bootstrap_servers,
-            kafka_prefix=f"test-{uuid4().hex[:12]}.",
-            kafka_partitions=partitions,
-            **more,
-        )
+        own = {"kafka_prefix": f"test-{uuid4().hex[:12]}.", "kafka_partitions": partitions}
+        own |= {"review_quiet": 2.0, "lease_timeout": 3.0, **more}
+        self.settings = Settings(database_url=conninfo, kafka_bootstrap=brokers, **own)
         bootstrap.prepare_log(self.settings, conninfo)
         self.session = Session(conninfo)
         self.log = bootstrap.appending(self.settings, conninfo)
@@ -77,30 +74,35 @@ class OnKafka:
             producer.produce(self.topic, value, key, partition=part)
         assert producer.flush(20) == 0
 
-    def lose(self) -> None:
-        """Have the broker's retention take everything that lies on the log."""
-        self._configure(**{"retention.ms": "1", "segment.ms": "1"})
+    def transact(self, part: int, values: list[tuple[str, bytes]]) -> None:
+        """Append as a producer that uses transactions does: its offsets have holes."""
+        producer = Producer(self.client | {"transactional.id": self.settings.kafka_prefix})
+        producer.init_transactions(20)
+        for key, value in values:
+            producer.begin_transaction()
+            producer.produce(self.topic, value, key, partition=part)
+            producer.commit_transaction(20)
 
-    def _configure(self, **entries: str) -> None:
-        resource = ConfigResource(ResourceType.TOPIC, self.topic)
-        for name, value in entries.items():
-            resource.add_incremental_config(_set(name, value))
-        for future in self.admin.incremental_alter_configs([resource]).values():
+    def lose(self, part: int, before: int) -> None:
+        """Have the broker delete the records of a partition before an offset."""
+        for future in self.admin.delete_records([TopicPartition(self.topic, part, before)]).values():
             future.result()
+
+    def create_log(self) -> None:
+        """Create the log's topic, and tell nobody."""
+        spec = declared(self.settings)[0]
+        assert bootstrap_kafka.topics(self.settings).create(spec)
 
     # Work -------------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def running(self, detectors: int = 1, *, notifier: bool = True) -> Iterator[None]:
-        """Detectors and a notifier, as threads, for as long as they are needed."""
-        stop = threading.Event()
-        workers: list[Detector | Notifier] = [
-            Detector(self.settings, bootstrap.processing(self.settings, self.conninfo), stop)
-            for _ in range(detectors)
-        ]
-        if notifier:
-            workers.append(Notifier(bootstrap.relaying(self.settings, self.conninfo), stop))
-        threads = [threading.Thread(target=worker.run) for worker in workers]
+    def running(self, detectors: int = 1, **changes: Any) -> Iterator[None]:
+        """Detectors and a notifier, as threads, for as long as they are needed; `changes` are of their settings."""
+        stop, settings = threading.Event(), msgspec.structs.replace(self.settings, **changes)
+        processing = [bootstrap.processing(settings, self.conninfo) for _ in range(detectors)]
+        relaying = bootstrap.relaying(settings, self.conninfo)
+        runs = [Detector(settings, parts, stop).run for parts in processing]
+        threads = [threading.Thread(target=run) for run in (*runs, Notifier(relaying, stop).run)]
         for thread in threads:
             thread.start()
         try:
@@ -109,6 +111,8 @@ class OnKafka:
             stop.set()
             for thread in threads:
                 thread.join(PATIENCE)
+            for reset in (*(parts.reset for parts in processing), relaying.reset):
+                reset()
         assert not any(thread.is_alive() for thread in threads)
 
     # Out --------------------------------------------------------------------------------------------------------
@@ -127,9 +131,3 @@ class OnKafka:
         while (found := self.rows(statement)[0][0]) != expected:
             assert monotonic() < until, f"{statement}: {found}, not {expected}"
             tick.wait(0.05)
-
-
-def _set(name: str, value: str) -> Entry:
-    from confluent_kafka.admin import AlterConfigOpType
-
-    return Entry(name, value, incremental_operation=AlterConfigOpType.SET)

@@ -60,15 +60,16 @@ def _quiet() -> logging.Logger:
 
 
 class Outage:
-    """Tells once that brokers are away, or refuse us, and once that they are back."""
+    """Tells that brokers are away, or refuse us, once for each kind of error, and once that they are back."""
 
     def __init__(self, what: str) -> None:
-        self._what, self._told, self._log = what, "", logs.get()
+        self._what, self._log = what, logs.get()
+        self._told: set[str] = set()
 
     def __call__(self, error: KafkaError) -> None:
         """A client's error, as its callback is given it."""
-        if self._told != error.name():
-            self._told = error.name()
+        if error.name() not in self._told:
+            self._told.add(error.name())
             self._log.warning(
                 "Kafka does not answer", client=self._what, error=error.name(), reason=error.str()
             )
@@ -76,7 +77,7 @@ class Outage:
     def over(self) -> None:
         """Something went through."""
         if self._told:
-            self._told = ""
+            self._told.clear()
             self._log.info("Kafka is back", client=self._what)
 
 

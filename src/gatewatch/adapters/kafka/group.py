@@ -16,8 +16,8 @@ from confluent_kafka.admin import TopicDescription
 from gatewatch import logs, metrics
 from gatewatch.adapters.kafka.buffers import Buffer
 from gatewatch.adapters.kafka.connection import Config, Outage
-from gatewatch.adapters.kafka.topics import FoundTopic, Topics, found_topic
-from gatewatch.log_ports import Head, LogBook, Membership, WrongLog
+from gatewatch.adapters.kafka.topics import Topics, found_topic
+from gatewatch.log_ports import FoundTopic, Head, LogBook, Membership, WrongLog
 from gatewatch.ports import Claim, LogRecord, Unavailable
 
 #: The group in which detectors share the log's partitions.
@@ -26,8 +26,6 @@ GROUP = "gatewatch-detectors"
 AT_ONCE = 20_000
 #: Bytes of a process's partitions from which on the fuller ones are paused.
 MOST_BYTES = 64 << 20
-#: How long the brokers may take to say where a partition begins and ends, in seconds.
-PATIENCE = 5.0
 #: How often a member looks how many partitions the topic has, in seconds.
 LOOK_EVERY = 5.0
 #: How long after its lease a silent member is taken for dead by the group, in seconds: by then it can be claimed.
@@ -60,6 +58,7 @@ class KafkaGroup:
         self._buffers: dict[int, Buffer] = {}
         self._lock = Lock()
         self._uncommitted: dict[int, int] = {}
+        self._asked: dict[int, tuple[int, int]] | None = None
         self._look: Future[TopicDescription] | None = None
         self._next_look = 0.0
         self._sure = False
@@ -90,7 +89,8 @@ class KafkaGroup:
         consumer.incremental_assign([self._at(place.partition, OFFSET_END) for place in places])
         consumer.pause(places)
         self._assigned |= {place.partition for place in places}
-        self._log.info("partitions assigned", parts=sorted(place.partition for place in places))
+        if places:
+            self._log.info("partitions assigned", parts=sorted(place.partition for place in places))
 
     def _taken(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         del consumer
@@ -112,6 +112,7 @@ class KafkaGroup:
     def beat(self) -> None:
         """Poll, so that the group knows us; tell broker and database how far we are; see whether the topic grew."""
         self._poll()
+        self._asked = None
         self._commit()
         self._leases.beat()
         self._book.tell({part: head for part in self._buffers if (head := self._head(part)) is not None})
@@ -185,19 +186,23 @@ class KafkaGroup:
 
         Raises `WrongLog` where the log ends before that.
         """
-        claim = self._leases.claim(part) if part in self._assigned else None
-        if claim is None:
-            return None
-        try:
-            return self._begin(claim)
-        except KafkaException as error:
-            self._outage(error.args[0])
-            self._leases.release([claim])
-            return None
+        place = self._places().get(part)
+        claim = self._leases.claim(part) if place is not None else None
+        return self._begin(claim, *place) if claim is not None and place is not None else None
 
-    def _begin(self, claim: Claim) -> Claim:
-        place = self._at(claim.part, claim.next_offset)
-        begin, end = self._consumer.get_watermark_offsets(place, timeout=PATIENCE)
+    def _places(self) -> dict[int, tuple[int, int]]:
+        """Where assigned partitions begin and end, asked for once between two beats; none while brokers are away."""
+        if self._asked is None:
+            try:
+                self._asked = self._topics.places(self._topic, self._assigned)
+            except Unavailable as error:
+                self._log.warning("partitions cannot be claimed yet", reason=str(error))
+                self._asked = {}
+        return {part: place for part, place in self._asked.items() if part in self._assigned}
+
+    def _begin(self, claim: Claim, begin: int, end: int) -> Claim:
+        if claim.next_offset > end:  # whoever had it may have gone on since the end was asked for
+            begin, end = self._topics.places(self._topic, [claim.part])[claim.part]
         if claim.next_offset > end:
             raise WrongLog(
                 f"partition {claim.part} of {claim.topic} ends at {end}, before {claim.next_offset},"
@@ -208,10 +213,11 @@ class KafkaGroup:
             gap = (claim.next_offset, begin)
             self._log.error("a range of the log was lost", part=claim.part, gap=gap)
             claim = self._book.skip(claim, begin)
+        place = self._at(claim.part, claim.next_offset)
         with self._lock:
             self._buffers[claim.part] = Buffer(claim)
         self._consumer.incremental_unassign([place])
-        self._consumer.incremental_assign([self._at(claim.part, claim.next_offset)])
+        self._consumer.incremental_assign([place])
         self._consumer.resume([place])
         return claim
 

@@ -1,8 +1,8 @@
 """The topics that Gatewatch uses: declared once, created, compared and grown; nothing ever shrinks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (
@@ -17,7 +17,8 @@ from confluent_kafka.admin import (
 
 from gatewatch.adapters.kafka.connection import MAX_RECORD, Config, Outage, translated
 from gatewatch.core.times import DAY
-from gatewatch.ports import ANOMALIES, DEAD_LETTERS, LOGINS, Unavailable
+from gatewatch.log_ports import FoundTopic, TopicSpec
+from gatewatch.ports import ANOMALIES, DEAD_LETTERS, LOGINS
 from gatewatch.settings import Settings
 
 #: How long the brokers may take over a question, in seconds.
@@ -26,26 +27,8 @@ PATIENCE = 15.0
 SAFE_COPIES = 2
 
 
-class TopicSpec(NamedTuple):
-    """A topic as it should be. `replicas` -1: as the brokers have it by default."""
-
-    name: str
-    partitions: int
-    replicas: int
-    config: Mapping[str, str]
-
-
-class FoundTopic(NamedTuple):
-    """A topic as it is; one that was deleted and made anew has another id."""
-
-    name: str
-    id: str
-    partitions: int
-    replicas: int
-
-
-def _declared(settings: Settings) -> list[TopicSpec]:
-    """What lies on the log longer than the worst restore of the database takes can be read again."""
+def declared(settings: Settings) -> list[TopicSpec]:
+    """Every topic as it should be. The log is kept for longer than the worst restore of the database takes."""
     replicas = settings.kafka_replicas
     common = {"cleanup.policy": "delete", "max.message.bytes": str(MAX_RECORD)}
     if replicas > SAFE_COPIES:
@@ -59,15 +42,11 @@ def _declared(settings: Settings) -> list[TopicSpec]:
 
 
 class Topics:
-    """What the brokers are asked and told of topics. All raise `Unavailable`."""
+    """What the brokers are asked and told of topics (see `log_ports.Brokers`). All raise `Unavailable`."""
 
     def __init__(self, config: Config) -> None:
         with translated():
             self._admin = AdminClient(config | {"error_cb": Outage("topics")})
-
-    def declared(self, settings: Settings) -> list[TopicSpec]:
-        """Every topic as it should be."""
-        return _declared(settings)
 
     def found(self, names: Sequence[str]) -> dict[str, FoundTopic]:
         """Those of the topics that exist."""
@@ -78,13 +57,6 @@ class Topics:
     def look(self, name: str) -> "Future[TopicDescription]":
         """What the brokers will have said of a topic, for `found_topic`."""
         return self._admin.describe_topics(TopicCollection([name]), request_timeout=PATIENCE)[name]
-
-    def known(self, name: str) -> FoundTopic:
-        """A topic that must exist."""
-        found = self.found([name]).get(name)
-        if found is None:
-            raise Unavailable(f"Kafka has no topic {name}: create it with `gatewatch topics create`")
-        return found
 
     def create(self, spec: TopicSpec) -> bool:
         """Create a topic; False where it exists."""
@@ -117,9 +89,19 @@ class Topics:
             metadata = self._admin.list_topics(name, timeout=PATIENCE).topics[name]
             if metadata.error is not None:
                 raise KafkaException(metadata.error)
-            wanted: dict[Any, Any] = {
-                TopicPartition(name, part): OffsetSpec.latest() for part in metadata.partitions
-            }
+        return self._offsets(name, metadata.partitions, OffsetSpec.latest())
+
+    def places(self, name: str, parts: Collection[int]) -> dict[int, tuple[int, int]]:
+        """Where partitions begin and end: asked beside the consumer, whose own questions wait behind its fetches."""
+        begins = self._offsets(name, parts, OffsetSpec.earliest())
+        ends = self._offsets(name, parts, OffsetSpec.latest())
+        return {part: (begins[part], ends[part]) for part in parts}
+
+    def _offsets(self, name: str, parts: Iterable[int], which: OffsetSpec) -> dict[int, int]:
+        wanted: dict[Any, Any] = {TopicPartition(name, part): which for part in parts}
+        if not wanted:
+            return {}
+        with translated():
             asked = self._admin.list_offsets(wanted, request_timeout=PATIENCE)
             return {place.partition: future.result().offset for place, future in asked.items()}
 

@@ -8,8 +8,9 @@ from psycopg import DatabaseError
 
 from gatewatch.adapters.postgres.connection import Session, first_line
 from gatewatch.adapters.postgres.statements import load
+from gatewatch.adapters.postgres.tenancy import prepared
 from gatewatch.core.times import to_datetime
-from gatewatch.log_ports import Head, WrongLog
+from gatewatch.log_ports import Head, KnownTopic, WrongLog
 from gatewatch.ports import Claim, Fenced
 
 _SQL = load("leases.sql")
@@ -18,16 +19,17 @@ _NOW = datetime.max.replace(tzinfo=UTC)
 
 
 class PostgresBook:
-    """Keeps one topic's places; shares its session with the leases."""
+    """Keeps one topic's places."""
 
     def __init__(self, session: Session, topic: str) -> None:
         self._session, self._topic = session, topic
 
     def register(self, partitions: int, id: str) -> int:
         """Know the topic by its id; returns its generation. Raises `WrongLog` where another one is known."""
+        wanted = {"topic": self._topic, "partitions": partitions, "kafka": id}
         try:
-            wanted = {"topic": self._topic, "partitions": partitions, "kafka": id}
-            ((generation,),) = self._session.rows(_SQL["register"], wanted)
+            with prepared():
+                ((generation,),) = self._session.rows(_SQL["register"], wanted)
         except DatabaseError as error:
             if error.sqlstate == "GW005":
                 raise WrongLog(first_line(error)) from error
@@ -40,6 +42,16 @@ class PostgresBook:
             "SELECT kafka_id FROM topics WHERE topic = %(topic)s", {"topic": self._topic}
         )
         return (rows[0][0] or "") if rows else ""
+
+    def known(self) -> KnownTopic | None:
+        """The topic with how far it was read. Raises `NotPrepared`."""
+        with prepared():
+            rows = self._session.rows(_SQL["known"], {"topic": self._topic})
+        return (
+            KnownTopic(rows[0][0] or "", rows[0][1], rows[0][2], dict(enumerate(rows[0][3])))
+            if rows
+            else None
+        )
 
     def skip(self, claim: Claim, begin: int) -> Claim:
         """Record a lost range, and go on behind it, in one."""

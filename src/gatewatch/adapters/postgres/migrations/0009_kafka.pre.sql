@@ -6,7 +6,7 @@ ALTER TABLE topics ADD COLUMN kafka_id text;
 -- Until when everything that came to a partition was read; its owner tells. What nobody reads falls behind by itself.
 ALTER TABLE log_heads ADD COLUMN read_until timestamptz NOT NULL DEFAULT now();
 
--- As in 0001, but a log that lies elsewhere takes nothing here, where nobody would read it (GW004).
+-- As in 0001, but a log that lies elsewhere takes nothing here, where nobody would read it (GW006).
 CREATE OR REPLACE FUNCTION log_append(p_topic text, p_generation integer, p_parts integer[], p_keys text[], p_values bytea[])
 RETURNS bigint[]
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -22,7 +22,7 @@ BEGIN
     END IF;
     SELECT * INTO STRICT v_topic FROM topics WHERE topic = p_topic FOR SHARE;
     IF v_topic.kafka_id IS NOT NULL THEN
-        RAISE EXCEPTION 'topic % lies on Kafka: GATEWATCH_KAFKA_BOOTSTRAP must say where', p_topic USING ERRCODE = 'GW004';
+        RAISE EXCEPTION 'topic % lies on Kafka: GATEWATCH_KAFKA_BOOTSTRAP must say where', p_topic USING ERRCODE = 'GW006';
     END IF;
     IF v_topic.generation <> p_generation THEN
         RAISE EXCEPTION 'topic % is at generation %, not %', p_topic, v_topic.generation, p_generation USING ERRCODE = 'GW001';

@@ -54,3 +54,7 @@ SELECT grow_topic(%(topic)s, %(partitions)s)
 
 -- name: register
 SELECT register_topic(%(topic)s, %(partitions)s, %(kafka)s)
+
+-- name: known
+SELECT kafka_id, partitions, generation, ARRAY(SELECT next_offset FROM partitions p WHERE p.topic = t.topic ORDER BY part)
+FROM topics t WHERE topic = %(topic)s
