@@ -1,11 +1,13 @@
 """Kill the containers of a running `compose.yaml` under load, and count what was acknowledged against what is stored.
 
-    .local/env/bin/python -m scripts.compose_faults [--url http://127.0.0.1:8421] [--rate 500] [--oracle] [SERVICE …]
+    .local/env/bin/python -m scripts.compose_faults [--url http://127.0.0.1:8421] [--rate 500] [--detectors N]
+        [--oracle] [SERVICE …]
 
 Applications send events to `ingest` all the while. Each service in turn (all that work, by default) is killed with
 SIGKILL and started again after two seconds; then one is waited for that was acknowledged after the kill and is stored.
 It ends with exit code 1 where an acknowledged event is not stored, or one is stored twice. With `--oracle` everything
 in the database is also compared with a replay on one thread (on the host that Docker runs on; other senders must rest).
+With `--detectors 3` there are that many of them before the first kill.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -35,7 +37,12 @@ SENDERS, TOGETHER = 4, 20
 #: How long a killed service stays away, how many acknowledged events there are before a kill, and the longest wait (s).
 AWAY_SECONDS = 2.0
 ENOUGH = 2_000
-PATIENCE = 300.0
+#: What the checks read beside the product's own tables; nothing is deleted within hours, and the log is not watched.
+WATCHED = """
+CREATE TABLE faults_deleted (
+    tenant_id text, kind text, value text, part integer, bucket bigint, deleted_at timestamptz);
+CREATE TABLE faults_log (part integer, off bigint, key text, value bytea)"""
+PATIENCE = 120.0
 
 
 def compose(*arguments: str) -> str:
@@ -117,6 +124,20 @@ def wait_for(what: str, holds: Callable[[], bool]) -> float:
     return time.monotonic() - began
 
 
+def scale(detectors: int, applications: Applications) -> None:
+    """Have more or fewer detectors under load, and say how long it takes until each has its share."""
+    before = len(applications.acknowledged)
+    wait_for("enough acknowledged events", lambda: len(applications.acknowledged) > before + ENOUGH)
+    compose("up", "--detach", "--no-deps", "--no-recreate", "--scale", f"detector={detectors}", "detector")
+    taken = wait_for("every detector to own partitions", lambda: _owners() == detectors)
+    print(f"{detectors} detectors: partitions are shared among them {taken:.1f} s after their start")
+
+
+def _owners() -> int:
+    live = "SELECT count(DISTINCT owner) FROM partitions WHERE owner IS NOT NULL AND lease_until > now()"
+    return int(_asked(live)[0])
+
+
 def kill(service: str, applications: Applications) -> None:
     """Kill a service under load, start it again, and say how long its loss was felt."""
     before = len(applications.acknowledged)
@@ -137,15 +158,27 @@ def kill(service: str, applications: Applications) -> None:
 
 def account(applications: Applications) -> int:
     """Compare what was acknowledged with what is stored; returns how many events are wrong."""
-    wanted = set(applications.acknowledged)
-    took = wait_for("everything acknowledged to be stored", lambda: wanted <= set(applications.stored()))
+    wanted, began = set(applications.acknowledged), time.monotonic()
+    with suppress(TimeoutError):
+        wait_for("everything acknowledged to be stored", lambda: wanted <= set(applications.stored()))
     rows = applications.stored()
-    repeated = len(rows) - len(set(rows))
+    missing, repeated = sorted(wanted - set(rows)), len(rows) - len(set(rows))
     print(
-        f"{applications.sent:,} events sent, {len(wanted):,} acknowledged; {took:.1f} s after the last one"
-        f" {len(rows):,} are stored: {len(wanted - set(rows)):,} missing, {repeated:,} twice"
+        f"{applications.sent:,} events sent, {len(wanted):,} acknowledged; {time.monotonic() - began:.1f} s after the"
+        f" last one {len(rows):,} are stored: {len(missing):,} missing, {repeated:,} twice"
     )
-    return len(wanted - set(rows)) + repeated
+    if missing:
+        print("missing:", *missing[:200])
+    return len(missing) + repeated
+
+
+def settle() -> None:
+    """Wait until everything was assessed, reviewed and relayed."""
+    left = (
+        "SELECT (SELECT count(*) FROM review_queue) + (SELECT sum(p.out_seq - coalesce(o.seq, 0)) FROM partitions p"
+        " LEFT JOIN outbox_positions o USING (part))"
+    )
+    wait_for("reviews and the outbox", lambda: _asked(left) == ["0"])
 
 
 def differences() -> list[str]:
@@ -155,17 +188,18 @@ def differences() -> list[str]:
     address = _docker(
         "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", container
     )
-    _asked(f"CREATE ROLE oracle SUPERUSER LOGIN PASSWORD '{password}'")
+    _asked(f"CREATE ROLE oracle SUPERUSER LOGIN PASSWORD '{password}'; {WATCHED}")
     try:
         stored = Stored(f"host={address} dbname=gatewatch user=oracle password={password}")
     finally:
-        _asked("DROP ROLE oracle")
+        _asked("DROP TABLE faults_deleted, faults_log; DROP ROLE oracle")
     by = (checks.anomaly_columns, checks.source_state, checks.value_counts, checks.rollups)
     return [*checks.replay(extended_engine(), stored), *(fault for check in by for fault in check(stored))]
 
 
 def compare() -> int:
     """Compare with the oracle, and say how it went; returns how many differences there are."""
+    settle()
     began = time.monotonic()
     found = differences()
     print(
@@ -181,6 +215,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--url", default="http://127.0.0.1:8421")
     parser.add_argument("--rate", type=float, default=500.0)
+    parser.add_argument("--detectors", type=int, default=0)
     parser.add_argument("--oracle", action="store_true")
     parser.add_argument("services", nargs="*")
     given = parser.parse_args(arguments)
@@ -189,6 +224,8 @@ def main(arguments: list[str]) -> int:
     key = (ROOT / "secrets" / "simulator_key").read_text().strip()
     applications = Applications(given.url, key, given.rate)
     with applications.sending():
+        if given.detectors:
+            scale(given.detectors, applications)
         for service in chosen:
             kill(service, applications)
     wrong = account(applications) + (compare() if given.oracle else 0)
