@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import psycopg
 from confluent_kafka import Producer
 
-from gatewatch import bootstrap_kafka
 from gatewatch.core.partitioning import partition_of
 from gatewatch.detectors import default_engine
 from tests.faults import checks, scenario
@@ -40,18 +39,13 @@ def world(seed: int, events: int, days: float = 3.0) -> list[Chunk]:
 def send(on: OnKafka, chunks: Iterable[Chunk]) -> None:
     """Send a world: most of it as our edges do, strays and an application's own JSON wherever they happen to lie."""
     stranger = Producer(on.client)
-    partitions = len(log_ends(on))
+    partitions = len(on.ends())
     for chunk in chunks:
         on.log.append([(item.key, item.value) for item in chunk if item.stray is None])
         for item in chunk:
             if item.stray is not None:
                 stranger.produce(on.topic, item.value, item.key, partition=_astray(item, partitions))
         assert stranger.flush(30) == 0
-
-
-def log_ends(on: OnKafka) -> dict[int, int]:
-    """Where the log's partitions end."""
-    return bootstrap_kafka.log_ends(on.settings)()
 
 
 def _astray(item: Item, partitions: int) -> int:
@@ -61,7 +55,7 @@ def _astray(item: Item, partitions: int) -> int:
 def settled(on: OnKafka) -> None:
     """Wait until everything on the log was read, reviewed and relayed, what that sent on included."""
     ends = -1
-    while (now := sum(log_ends(on).values())) != ends:
+    while (now := sum(on.ends().values())) != ends:
         ends = now
         on.eventually(f"SELECT sum(next_offset) >= {ends} FROM partitions", True)
         on.eventually(LEFT, 0)

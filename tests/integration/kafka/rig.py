@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from gatewatch import bootstrap, bootstrap_kafka
@@ -18,7 +18,7 @@ from gatewatch.adapters.kafka.topics import declared
 from gatewatch.adapters.postgres.connection import Row, Session
 from gatewatch.core import records
 from gatewatch.core.events import LoginEvent
-from gatewatch.ports import LOGINS
+from gatewatch.ports import LOGINS, Unavailable
 from gatewatch.settings import Settings
 from gatewatch.worker import Detector, Notifier
 from tests.integration.heart.rig import record_of
@@ -32,7 +32,7 @@ class OnKafka:
 
     def __init__(self, brokers: str, conninfo: str, partitions: int = 4, **more: Any) -> None:
         self.conninfo = conninfo
-        own = {"kafka_prefix": f"test-{uuid4().hex[:12]}.", "kafka_partitions": partitions}
+        own: dict[str, Any] = {"kafka_prefix": f"test-{uuid4().hex[:12]}.", "kafka_partitions": partitions}
         own |= {"review_quiet": 2.0, "lease_timeout": 3.0, **more}
         self.settings = Settings(database_url=conninfo, kafka_bootstrap=brokers, **own)
         bootstrap.prepare_log(self.settings, conninfo)
@@ -66,6 +66,17 @@ class OnKafka:
         """Append events as an edge does."""
         found = [record_of(event) for event in events]
         self.log.append([(record.key, records.encode(record)) for record in found])
+
+    def append_again(self, key: str, value: bytes) -> None:
+        """Append until it succeeds, as every caller does."""
+        until = monotonic() + PATIENCE
+        while True:
+            try:
+                self.log.append([(key, value)])
+            except Unavailable:
+                assert monotonic() < until
+            else:
+                return
 
     def put(self, part: int, *values: tuple[str | None, bytes | None]) -> None:
         """Append to a partition of our choice, as a foreign producer may."""
@@ -116,6 +127,23 @@ class OnKafka:
         assert not any(thread.is_alive() for thread in threads)
 
     # Out --------------------------------------------------------------------------------------------------------
+
+    def ends(self) -> dict[int, int]:
+        """Where the log's partitions end."""
+        return bootstrap_kafka.log_ends(self.settings)()
+
+    def consumed(self, topic: str, n: int) -> list[Message]:
+        """The first `n` messages of a topic, by partition and offset."""
+        consumer = Consumer(self.client | {"group.id": "reader", "auto.offset.reset": "earliest"})
+        metadata = consumer.list_topics(topic, timeout=20).topics[topic]
+        consumer.assign([TopicPartition(topic, part, 0) for part in metadata.partitions])
+        found: list[Message] = []
+        until = monotonic() + PATIENCE
+        while len(found) < n and monotonic() < until:
+            found += [message for message in consumer.consume(n, 0.2) if message.error() is None]
+        consumer.close()
+        assert len(found) == n
+        return sorted(found, key=lambda message: (message.partition() or 0, message.offset() or 0))
 
     def rows(self, statement: str, **parameters: Any) -> list[Row]:
         """Rows as the worker sees them."""
