@@ -127,10 +127,32 @@ def container_faults(container: Manifest) -> Iterator[str]:
         yield "its root file system can be written on"
     if "memory" not in container.get("resources", {}).get("limits", {}):
         yield "its memory is not bounded"
-    for variable in container.get("env", ()):
-        opens = re.search(r"PASSWORD|SECRET|DATABASE_URL|_KEY$", variable["name"])
-        if opens and not variable["name"].endswith("_FILE"):
-            yield f"{variable['name']} is a secret in the manifest"
+    yield from variable_faults(container.get("env", ()))
+    yield from command_faults(container["args"])
+
+
+def variable_faults(variables: Sequence[Manifest]) -> Iterator[str]:
+    """Variables that no setting reads, and secrets that are not in files."""
+    settings = importlib.import_module("gatewatch.settings")
+    known = {settings.PREFIX + name.upper() for name in settings.Settings.__struct_fields__} | {
+        "DATABASE_URL"
+    }
+    for variable in variables:
+        name, in_a_file = variable["name"], variable["name"].endswith(settings.IN_A_FILE)
+        if name.removesuffix(settings.IN_A_FILE) not in known:
+            yield f"{name} is no setting"
+        if re.search(r"PASSWORD|SECRET|DATABASE_URL|_KEY$", name) and not in_a_file:
+            yield f"{name} is a secret in the manifest"
+
+
+def command_faults(words: Sequence[str]) -> Iterator[str]:
+    """A command line that `gatewatch` does not take."""
+    line = importlib.import_module("tests.support.command_line")
+    typer = importlib.import_module("typer")
+    try:
+        line.parse(words)
+    except (line.NoCommand, typer.TyperException) as error:
+        yield f"{' '.join(words)}: {error}"
 
 
 def refusals() -> Iterator[str]:
@@ -145,6 +167,9 @@ def refusals() -> Iterator[str]:
         except ValueError:
             continue
         yield f"{why} is not refused"
+    unknown = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"port": []}}
+    if not list(schema_faults(unknown, KUBERNETES[-1])):
+        yield "a manifest with an unknown field is not refused"
 
 
 def main() -> int:
