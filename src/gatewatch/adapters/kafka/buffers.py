@@ -20,16 +20,33 @@ class Buffer:
         self.stored = claim.next_offset
         self.paused = False
         self.size = 0
+        self._doubted = -1
         self._records: list[LogRecord] = []
         self._times: list[int] = []
 
     def __len__(self) -> int:
         return len(self._records)
 
+    @property
+    def next_offset(self) -> int:
+        """What should be fetched next."""
+        return self._records[-1].offset + 1 if self._records else self.stored
+
+    def doubts(self, offset: int) -> bool:
+        """Whether what was fetched leaves something out, seen for the first time.
+
+        The client may skip records (seen after a broker was killed: five of them, never fetched). What is not there the
+        second time either is none: markers of others' transactions, or what a compaction took.
+        """
+        if offset <= self.next_offset or self._doubted == self.next_offset:
+            return False
+        self._doubted = self.next_offset
+        return True
+
     def put(self, message: Message) -> None:
-        """Take what was fetched; what is stored already is of no use."""
+        """Take what was fetched; what is at hand or stored already is of no use."""
         record = record_of(message)
-        if record.offset >= self.stored:
+        if record.offset >= self.next_offset:
             self._records.append(record)
             self._times.append(message.timestamp()[1] * 1_000)
             self.size += len(record.value)

@@ -213,12 +213,9 @@ class KafkaGroup:
             gap = (claim.next_offset, begin)
             self._log.error("a range of the log was lost", part=claim.part, gap=gap)
             claim = self._book.skip(claim, begin)
-        place = self._at(claim.part, claim.next_offset)
         with self._lock:
             self._buffers[claim.part] = Buffer(claim)
-        self._consumer.incremental_unassign([place])
-        self._consumer.incremental_assign([place])
-        self._consumer.resume([place])
+        self._fetch(claim.part, claim.next_offset)
         return claim
 
     def release(self, claims: Iterable[Claim]) -> None:
@@ -256,22 +253,38 @@ class KafkaGroup:
 
     def _poll(self) -> None:
         """Take what was fetched, and let the group do its work."""
+        again = set[int]()
         try:
             for message in self._consumer.consume(AT_ONCE, 0):
-                self._take(message)
+                self._take(message, again)
+            for part in again & self._buffers.keys():
+                self._fetch(part, self._buffers[part].next_offset)
         except KafkaException as error:
             raise Unavailable(f"Kafka: {error.args[0].str()}") from error
         self._weigh()
 
-    def _take(self, message: Message) -> None:
-        part = message.partition()
+    def _take(self, message: Message, again: set[int]) -> None:
+        """Keep a record of ours. A partition that skipped some is put into `again`, and the rest of it dropped."""
+        part, offset, error = message.partition(), message.offset(), message.error()
         buffer = self._buffers.get(part) if part is not None else None
-        error = message.error()
         if error is not None:
             self._failed(part, error)
-        elif buffer is not None:
+        elif buffer is not None and part is not None and offset is not None and part not in again:
             self._outage.over()
+            if buffer.doubts(offset):
+                skipped = (buffer.next_offset, offset)
+                self._log.warning("records were skipped; they are fetched again", part=part, skipped=skipped)
+                again.add(part)
+                return
             buffer.put(message)
+
+    def _fetch(self, part: int, offset: int) -> None:
+        """Have the client fetch a partition from an offset on, whatever it was about to do."""
+        place = self._at(part, offset)
+        self._consumer.incremental_unassign([place])
+        self._consumer.incremental_assign([place])
+        self._consumer.resume([place])
+        self._buffers[part].paused = False
 
     def _failed(self, part: int | None, error: KafkaError) -> None:
         """At a position that the log no longer has, the next claim finds out what was lost; else the client goes on."""
