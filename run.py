@@ -8,6 +8,7 @@
   python3 run.py bench [ARGS]     the benchmarks
   python3 run.py faults [ARGS]    the fault test alone, e.g. --seed 7 --seconds 600
   python3 run.py helm             check the Helm chart (needs helm, or Go to build it)
+  python3 run.py fuzz [ARGS]      the HTTP API against its OpenAPI document, e.g. --seed 7 --examples 500
   python3 run.py setup [--dev]    set up and stop there
   python3 run.py kafka [PORT]     a real Apache Kafka to develop with, until Ctrl-C (--fetch: only fetch it)
   python3 run.py client           generate the web app's client anew from the API's OpenAPI document
@@ -390,7 +391,7 @@ def main(argv: Sequence[str]) -> int:
     ours = {"test": test, "kafka": kafka, "helm": helm, "client": client, "lock": lock}
     if word in ours:
         return ours[word](rest)
-    modules = {"lint": "scripts.lint", "bench": "benchmarks", "faults": "tests.faults"}
+    modules = {"lint": "scripts.lint", "bench": "benchmarks", "faults": "tests.faults", "fuzz": "tests.fuzz"}
     if word in modules:
         develop(modules[word], rest)
     if word == "gatewatch":
