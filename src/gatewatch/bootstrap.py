@@ -23,7 +23,7 @@ from gatewatch.adapters.postgres.imports import PostgresImports
 from gatewatch.adapters.postgres.leases import Leases
 from gatewatch.adapters.postgres.log import PostgresLog
 from gatewatch.adapters.postgres.migrations import MigrationError, migrate
-from gatewatch.adapters.postgres.outbox import PostgresOutbox, Upkeep
+from gatewatch.adapters.postgres.outbox import PostgresOutbox, PostgresPipeline, Upkeep
 from gatewatch.adapters.postgres.policies import PostgresPolicies
 from gatewatch.adapters.postgres.queries import PostgresQueries
 from gatewatch.adapters.postgres.server import EmbeddedPostgres, PostgresBinaries, ServerError
@@ -183,6 +183,7 @@ class Relaying(NamedTuple):
 
     relay: Relay
     upkeep: Upkeep
+    pipeline: PostgresPipeline
     reset: Callable[[], None]
 
 
@@ -195,7 +196,8 @@ def relaying(settings: Settings, conninfo: str) -> Relaying:
         log.close()
 
     relay = Relay(PostgresOutbox(session), {LOGINS: log})
-    return Relaying(relay, Upkeep(session, settings.retention_days), reset)
+    upkeep = Upkeep(session, settings.retention_days)
+    return Relaying(relay, upkeep, PostgresPipeline(session), reset)
 
 
 def imports(conninfo: Callable[[], str], tenant: str) -> PostgresImports:

@@ -36,6 +36,26 @@ class Newest(NamedTuple):
     stored: datetime | None
 
 
+class Lane(NamedTuple):
+    """A lane of the outbox: how many messages wait to be relayed, and for how long the oldest has (s)."""
+
+    lane: int
+    waiting: int
+    age: float
+
+
+class Pipeline(Protocol):
+    """The pipeline as those see it who run it. All raise `ports.Unavailable`."""
+
+    def lanes(self) -> list[Lane]:
+        """What waits in each lane of the outbox."""
+        ...
+
+    def owned(self) -> dict[Ownership, int]:
+        """How many partitions of the log are read, and how many not."""
+        ...
+
+
 class HealthStore(Protocol):
     """How the pipeline is doing, and by which policy. All raise `ports.Unavailable`."""
 
