@@ -80,7 +80,10 @@ def check(settings: Settings) -> None:
     try:
         conninfo_to_dict(settings.database_url)
     except psycopg.ProgrammingError as error:
-        raise SettingsError(f"DATABASE_URL: {first_line(error)}") from error
+        # The parser repeats what it cannot read, and that may be a password.
+        raise SettingsError(
+            "DATABASE_URL: no connection string such as postgresql://user@host/name"
+        ) from error
 
 
 class CannotGrow(Exception):

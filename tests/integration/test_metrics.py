@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from gatewatch import bootstrap, metrics
+from gatewatch import metrics
 from gatewatch.metrics.kinds import AnyMetric
 from tests.conftest import migrated_template
 from tests.support.commands import Commands, until
-from tests.support.http import url_of
-from tests.support.servers import DatabaseServer, scratch_folder
+from tests.support.servers import DatabaseServer
+from tests.support.services import SERVICES, Services, reached, services
 
-SERVICES = ("api", "detector", "notifier")
 #: What no route takes, and the server passes on.
 METHODS = ("PUT", "OPTIONS", "PROPFIND", "PURGE")
 _LISTED = {metric.name: metric for metric in metrics.METRICS}
 
 
-class Running(NamedTuple):
-    """One process of each service on one database: where the API answers, and where each one's metrics are."""
-
-    url: str
-    metrics: dict[str, str]
-    key: str
-    commands: Commands
+class Running(Services):
+    """One process of each service, and what they serve."""
 
     def samples(self, service: str) -> list[Sample]:
         """What a service serves."""
@@ -45,47 +36,16 @@ class Running(NamedTuple):
         found = [s for s in self.samples(of) if s.name == name and labels.items() <= s.labels.items()]
         return sum(sample.value for sample in found)
 
-    def post(self, path: str, **more: object) -> httpx.Response:
-        """Send something with the key."""
-        headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.request("POST", f"{self.url}{path}", headers=headers, **more)  # type: ignore[arg-type]
-
 
 @pytest.fixture(scope="module")
 def running(postgres: DatabaseServer, templates: dict[str, str]) -> Iterator[Running]:
     """A process of each service."""
     if postgres.conninfo not in templates:
         templates[postgres.conninfo] = migrated_template(postgres)
-    with ExitStack() as stack:
-        conninfo = stack.enter_context(postgres.fresh(templates[postgres.conninfo]))
-        bootstrap.prepare(conninfo, 4)
-        commands = Commands(stack.enter_context(scratch_folder()), DATABASE_URL=conninfo)
-        ports = free_ports(len(SERVICES))
-        for service, port in zip(SERVICES, ports, strict=True):
-            commands.environment["GATEWATCH_METRICS_PORT"] = str(port)
-            process = stack.enter_context(commands.running(service))
-            if service == "api":
-                url = url_of(process)
-        addresses = {s: f"http://127.0.0.1:{port}/metrics" for s, port in zip(SERVICES, ports, strict=True)}
-        for address in addresses.values():
+    with postgres.fresh(templates[postgres.conninfo]) as conninfo, services(conninfo) as found:
+        for address in found.metrics.values():
             until(lambda: reached(address), address)  # noqa: B023 -- called before the next one
-        key = commands.run("keys", "create", "test", "--scope", "ingest,decide").stdout.strip()
-        yield Running(url, addresses, key, commands)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody has."""
-    with ExitStack() as stack:
-        taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in taken]
-
-
-def reached(address: str) -> bool:
-    """Whether somebody answers."""
-    try:
-        return httpx.get(address).status_code == 200
-    except httpx.TransportError:
-        return False
+        yield Running(*found)
 
 
 def event(user: str, ip: str = "192.0.2.7", outcome: str = "failure") -> dict[str, object]:
@@ -96,7 +56,7 @@ def event(user: str, ip: str = "192.0.2.7", outcome: str = "failure") -> dict[st
 def test_what_was_done_is_counted(running: Running) -> None:
     """Events, anomalies, batches, caches, requests and the outbox show where they should, and lag falls to 0."""
     sent = [event(f"victim{n}") for n in range(60)]
-    assert running.post("/v1/events", json=sent).status_code == 202
+    assert running.send("POST", "/v1/events", json=sent).status_code == 202
     stored = {"source": "native", "outcome": "failure"}
     until(lambda: running.value("detector", "gatewatch_events_stored_total", **stored) == 60, "the events")
     until(lambda: running.value("detector", "gatewatch_anomalies_total") > 0, "the finding")

@@ -118,6 +118,7 @@ def notifier(context: typer.Context, with_parent: WithParent = False) -> None:
 def _service(context: typer.Context, name: Service) -> tuple[Settings, str]:
     settings = state_of(context).settings
     logs.configure(settings.log_level, name)
+    logs.last_words()
     conninfo = database(settings)
     if settings.metrics_port:
         try:
