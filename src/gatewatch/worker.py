@@ -228,7 +228,11 @@ class Detector:
         self._read_ahead(following, partition, found)
         if not found:
             return
-        batch = self._maker.make(partition, self._owned.values(), found, self._bad.get(part))
+        try:
+            batch = self._maker.make(partition, self._owned.values(), found, self._bad.get(part))
+        except BadData as error:  # a value that cannot even be looked up
+            self._halve(partition, len(found), found[-1].offset, error)
+            return
         seconds = monotonic() - began
         batch.grain = max(1, round(self._pace.bucket_life * DELETE_SHARE * 1e6))
         batch.delete_before = self._delete_before(part)
