@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { nextTick } from 'vue'
-import { summary } from '@/components/charts/series'
+import { summary, timeAxis } from '@/components/charts/series'
 import TopRows from '@/pages/overview/TopRows.vue'
 import { trendOf, trendText } from '@/pages/overview/trend'
 import { earlier, useActivity } from '@/pages/overview/useActivity'
@@ -102,6 +102,18 @@ describe('a chart', () => {
     expect(summary('Unusual', ['10:00', '11:00', '12:00'], lines)).toBe(
       'Unusual: Failures 33, most at 11:00 (30); Anomalies 0',
     )
+  })
+})
+
+describe('timeAxis', () => {
+  const names = ['2026-11-25 22:00', '2026-11-25 23:00', '2026-11-26 00:00']
+
+  it('names hours over a day, and the days that begin over more', () => {
+    const day = timeAxis(names, 3_600, '#888').axisLabel
+    const month = timeAxis(names, 86_400, '#888').axisLabel
+    expect(names.map(day.formatter)).toEqual(['22:00', '23:00', '00:00'])
+    expect(names.map(month.formatter)).toEqual(['11-25', '11-25', '11-26'])
+    expect(names.map((_, index) => month.interval?.(index))).toEqual([true, false, true])
   })
 })
 

@@ -168,7 +168,7 @@ class EventDetail(Model):
 
 
 class UserItem(Model):
-    """A user in a list. `risk` is the highest recent score; it halves in a week."""
+    """A user in a list. `risk` is the highest recent score as of the end of the range; it halves in a week."""
 
     user_key: Annotated[str, Field(examples=["alice"])]
     name: Annotated[str, Field(examples=["Alice"])]

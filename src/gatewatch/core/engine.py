@@ -187,7 +187,7 @@ def _learn(situation: Situation, assessment: Assessment) -> Change:
             time=event.time,
             ref=situation.ref,
             weight=profiles.hourly_weight(situation.profile, event.time, event.ip),
-            held=assessment.score >= situation.policy.flag_score,
+            held=_is_doubted(assessment, situation.policy),
             late=situation.late,
             values=situation.features.values,
             login=profiles.login_of(event, situation.ref),
@@ -202,6 +202,13 @@ def _learn(situation: Situation, assessment: Assessment) -> Change:
         ip=event.ip,
         asn=event.asn.number if event.asn is not None else 0,
         country=event.geo.country if event.geo is not None else "",
+    )
+
+
+def _is_doubted(assessment: Assessment, policy: Policy) -> bool:
+    """Whether a success is learnt on probation: it is flagged, or was answered with anything but allow."""
+    return assessment.score >= policy.flag_score or (
+        policy.mode == "enforce" and assessment.action != "allow"
     )
 
 

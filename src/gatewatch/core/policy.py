@@ -139,8 +139,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """All thresholds. Times are µs.
 
     A signal of `open_strength` opens an anomaly; so does an event of `open_score` under its strongest signal. A
-    success with `flag_score` is learnt on probation. `levels` are the least scores of low, medium, high, critical.
-    In `monitor` mode decisions always allow and say what the verdict would be.
+    success with `flag_score`, or one that is challenged or denied in `enforce` mode, is learnt on probation. `levels`
+    are the least scores of low, medium, high, critical. In `monitor` mode decisions always allow and say what the
+    verdict would be.
     """
 
     revision: int = 0

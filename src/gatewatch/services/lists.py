@@ -48,12 +48,13 @@ class Lists:
         return page(wanted, limit, cursor, self._now, self._store.anomalies, _of_anomaly, anomaly_view)
 
     def users(self, wanted: UserFilter, limit: int, cursor: str = "") -> Page[UserItem]:
-        """Users, the riskiest or the latest first."""
+        """Users, the riskiest or the latest first; the risk is as of the range's end where that is past."""
         now = self._clock.now()
+        at = now if wanted.until is None else min(now, from_datetime(wanted.until))
         position = _by_risk if wanted.sort == "risk" else _by_last_seen
 
         def show(found: StoredProfile) -> UserItem:
-            return user_item(found, now)
+            return user_item(found, at)
 
         return page(wanted, limit, cursor, self._now, self._store.users, position, show)
 

@@ -334,14 +334,14 @@ def held_login(held: Held, probation: int) -> HeldLogin:
     )
 
 
-def user_item(stored: StoredProfile, now: int) -> UserItem:
-    """A user as it stands in a list."""
+def user_item(stored: StoredProfile, at: int) -> UserItem:
+    """A user as it stands in a list, with the risk at a time."""
     return UserItem(
         user_key=stored.user_key,
         name=stored.name,
         user_id=stored.user_id,
         last_seen=stored.last_seen,
-        risk=risk_at(stored.risk, now),
+        risk=risk_at(stored.risk, at),
         known=stored.profile.has_history,
     )
 

@@ -185,6 +185,20 @@ def test_users_by_when_they_were_seen(heart: Heart) -> None:
     assert second.next is None
 
 
+def test_a_risk_is_as_of_the_end_of_the_range(heart: Heart) -> None:
+    """A list of users that ends in the past tells the risk as it was then, any other as it is now."""
+    tenant = Tenant(heart)
+    tenant.user("ann", START)
+    risk = START / (7 * DAY) + 6.0
+    tenant.run("UPDATE profiles SET risk = %(risk)s WHERE tenant_id = %(tenant)s", risk=risk)
+    lists, close = tenant.lists()
+    ends = (to_datetime(START + SECOND), None, to_datetime(START + 30 * DAY))
+    ranges = [UserFilter(since=ALL_TIME["since"], until=until, sort="risk") for until in ends]
+    found = [lists.users(wanted, 1).items[0].risk for wanted in ranges]
+    close()
+    assert found == [64.0, 58.0, 58.0]
+
+
 def test_a_list_is_of_one_day_unless_it_says_otherwise(heart: Heart) -> None:
     """Without a range a list holds the last 24 hours by the clock, and says so."""
     tenant = Tenant(heart)

@@ -1,5 +1,6 @@
 from typing import Any
 
+import msgspec
 import pytest
 
 from gatewatch.core import profiles
@@ -171,3 +172,11 @@ def test_many_flagged_logins_do_not_end_a_probation() -> None:
 def test_erasure() -> None:
     """An erasure empties the profile."""
     assert profiles.encode(tell(profile_with(STRANGE), "erasure")) == profiles.encode(Profile())
+
+
+@pytest.mark.parametrize(("mode", "held"), [("enforce", True), ("monitor", False)])
+def test_an_answer_that_was_no_allow_is_doubted(mode: str, held: bool) -> None:
+    """Where decisions are enforced a login that was denied is on probation, however high a score it takes to flag."""
+    policy = msgspec.structs.replace(DEFAULT, mode=mode, flag_score=100, deny_score=80)
+    _, change = ENGINE.step(learn(daily(10)), STRANGE, EMPTY, policy)
+    assert change.held is held

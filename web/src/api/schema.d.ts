@@ -1800,7 +1800,7 @@ export interface components {
         };
         /**
          * UserItem
-         * @description A user in a list. `risk` is the highest recent score; it halves in a week.
+         * @description A user in a list. `risk` is the highest recent score as of the end of the range; it halves in a week.
          */
         UserItem: {
             /**
