@@ -3,6 +3,7 @@
 Partitions of the log are everybody's: how far they have been read is told, whose records they hold is not.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
@@ -42,6 +43,14 @@ class Lane(NamedTuple):
     lane: int
     waiting: int
     age: float
+
+
+class Heads(Protocol):
+    """How far the log reaches. Raises `ports.Unavailable`."""
+
+    def unread(self, positions: Mapping[int, int]) -> dict[int, int]:
+        """How many records lie behind a position of each of these partitions."""
+        ...
 
 
 class Pipeline(Protocol):

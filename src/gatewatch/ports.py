@@ -287,8 +287,8 @@ class Success(NamedTuple):
 class PartitionStore(Protocol):
     """The store as the owner of partitions sees it."""
 
-    def backlog(self, claims: Collection[Claim]) -> dict[int, int]:
-        """How many records are to be read from each of these partitions, without those that have none."""
+    def backlog(self, claims: Collection[Claim]) -> set[int]:
+        """The partitions among these that have something to read."""
         ...
 
     def read(self, claim: Claim, limit: int) -> list[LogRecord]:

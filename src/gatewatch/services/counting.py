@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable
 
 from gatewatch import logs, metrics
 from gatewatch.core.anomalies import Anomaly
-from gatewatch.health_ports import Pipeline
-from gatewatch.ports import LOGINS, Batch, PartitionStore, ReviewBatch
+from gatewatch.health_ports import Heads, Pipeline
+from gatewatch.ports import LOGINS, Batch, ReviewBatch
 from gatewatch.services.partition import Partition
 
 
@@ -45,12 +45,11 @@ def _anomalies(found: Iterable[Anomaly]) -> None:
         metrics.ANOMALIES.add(anomaly.detector, anomaly.severity)
 
 
-def owned(partitions: Collection[Partition], store: PartitionStore) -> None:
+def owned(partitions: Collection[Partition], heads: Heads) -> None:
     """Say what a detector owns, how far behind it is, and what it has in memory."""
     metrics.PARTITIONS.set(len(partitions))
-    claims = [partition.claim for partition in partitions]
-    waiting = store.backlog(claims)
-    metrics.LAG.replace({(claim.part,): waiting.get(claim.part, 0) for claim in claims})
+    unread = heads.unread({one.claim.part: one.claim.next_offset for one in partitions})
+    metrics.LAG.replace({(part,): count for part, count in unread.items()})
     cached = [partition.cached() for partition in partitions]
     metrics.CACHED.set(sum(users for users, _ in cached), "users")
     metrics.CACHED.set(sum(sources for _, sources in cached), "sources")

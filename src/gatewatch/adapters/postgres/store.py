@@ -69,12 +69,16 @@ class PostgresStore:
         self._commits = commits.Commits(committing or session, lease)
         self._policies: dict[tuple[str, int], Policy] = {}
 
-    def backlog(self, claims: Collection[Claim]) -> dict[int, int]:
-        """How many records are to be read from each of these partitions."""
-        ours = {claim.part: claim.next_offset for claim in claims}
-        wanted = {"topic": LOGINS, "parts": list(ours)}
-        rows = self._session.rows(_SQL["heads"], wanted) if ours else []
-        return {part: end - ours[part] for part, end in rows if end > ours[part]}
+    def backlog(self, claims: Collection[Claim]) -> set[int]:
+        """The partitions among these that have something to read."""
+        unread = self.unread({claim.part: claim.next_offset for claim in claims})
+        return {part for part, count in unread.items() if count}
+
+    def unread(self, positions: Mapping[int, int]) -> dict[int, int]:
+        """How many records lie behind a position of each of these partitions."""
+        wanted = {"topic": LOGINS, "parts": list(positions)}
+        rows = self._session.rows(_SQL["heads"], wanted) if positions else []
+        return {part: max(0, end - positions[part]) for part, end in rows}
 
     def read(self, claim: Claim, limit: int) -> list[LogRecord]:
         """The next records of a partition, at most `limit` and about `MAX_READ_BYTES`."""
