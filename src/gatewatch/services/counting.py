@@ -10,9 +10,9 @@ from gatewatch.ports import LOGINS, Batch, ReviewBatch
 from gatewatch.services.partition import Partition
 
 
-def batch(stored: Batch, now: int) -> None:
-    """Count what a batch held that is stored by `now` (µs)."""
-    metrics.BATCH_RECORDS.observe(stored.next_offset - stored.claim.next_offset)
+def batch(stored: Batch, records: int, now: int) -> None:
+    """Count what a batch of so many records held that is stored by `now` (µs)."""
+    metrics.BATCH_RECORDS.observe(records)
     for (source, outcome), n in Counter((row.source, row.outcome) for row in stored.events).items():
         metrics.EVENTS.add(source, outcome, by=n)
     if stored.events:
