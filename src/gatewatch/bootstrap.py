@@ -29,7 +29,7 @@ from gatewatch.adapters.postgres.leases import Leases
 from gatewatch.adapters.postgres.log import PostgresLog
 from gatewatch.adapters.postgres.logins import Login, login, provide
 from gatewatch.adapters.postgres.migrations import MigrationError, migrate
-from gatewatch.adapters.postgres.outbox import PostgresOutbox, Upkeep
+from gatewatch.adapters.postgres.outbox import PostgresOutbox, PostgresPipeline, Upkeep
 from gatewatch.adapters.postgres.policies import PostgresPolicies
 from gatewatch.adapters.postgres.queries import PostgresQueries
 from gatewatch.adapters.postgres.server import EmbeddedPostgres, PostgresBinaries, ServerError
@@ -90,7 +90,10 @@ def check(settings: Settings) -> None:
     try:
         conninfo_to_dict(settings.database_url)
     except psycopg.ProgrammingError as error:
-        raise SettingsError(f"DATABASE_URL: {first_line(error)}") from error
+        # The parser repeats what it cannot read, and that may be a password.
+        raise SettingsError(
+            "DATABASE_URL: no connection string such as postgresql://user@host/name"
+        ) from error
 
 
 def grow(conninfo: str, partitions: int) -> int:
@@ -240,6 +243,7 @@ class Relaying(NamedTuple):
 
     relay: Relay
     upkeep: Upkeep
+    pipeline: PostgresPipeline
     reset: Callable[[], None]
 
 
@@ -259,7 +263,7 @@ def relaying(settings: Settings, conninfo: str) -> Relaying:
 
     relay = Relay(PostgresOutbox(session), sinks)
     upkeep = Upkeep(session, settings.retention_days, embedded=not settings.kafka_bootstrap)
-    return Relaying(relay, upkeep, reset)
+    return Relaying(relay, upkeep, PostgresPipeline(session), reset)
 
 
 def imports(settings: Settings, conninfo: Callable[[], str]) -> PostgresImports:

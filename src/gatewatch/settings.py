@@ -63,7 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     review_quiet: Seconds = 30.0
     #: How often the other partitions' value counts are merged, in seconds.
     frequency_merge: Seconds = 60.0
-    #: Where Prometheus metrics are served (127.0.0.1); 0: nowhere.
+    #: Where Prometheus metrics are served, apart from everything else; port 0: nowhere.
+    metrics_host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
     metrics_port: Port = 0
     #: A file that a detector, notifier or simulator touches while it works; `python -m gatewatch.health` reads it.
     heartbeat: str = ""

@@ -2,7 +2,6 @@
 
 import gc
 import random
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
@@ -14,9 +13,9 @@ import msgspec
 
 from gatewatch import logs, metrics
 from gatewatch.bootstrap import Processing, Relaying
-from gatewatch.core.anomalies import Anomaly
 from gatewatch.health import Heartbeat
-from gatewatch.ports import LOGINS, BadData, Batch, Claim, Clock, Deleted, Fenced, LogRecord, Unavailable
+from gatewatch.ports import BadData, Batch, Claim, Clock, Deleted, Fenced, LogRecord, Unavailable
+from gatewatch.services import counting
 from gatewatch.services.decoding import REFUSED, UNDECODABLE
 from gatewatch.services.partition import Partition
 from gatewatch.settings import Settings
@@ -121,12 +120,13 @@ class Detector:
         """Drop every cached state; nothing was acknowledged that is not stored."""
         if failures == 1:
             self._log.warning("waiting for the database", reason=str(error))
-        metrics.REFUSED_BATCHES.labels("unavailable").inc()
+        metrics.REFUSED_BATCHES.add("unavailable")
         self._heartbeat.beat(working=False)
         under_way: list[Future[Any]] = [w.outcome for w in (self._flight, self._ahead) if w is not None]
         wait(under_way)  # whether it was stored, the next claim tells
         self._flight = self._ahead = None
         self._owned.clear()
+        counting.owned([], self._store)
         self._next_beat = 0.0
         self._reset()
         self._stop.wait(min(MOST_BACKOFF, 0.05 * 2**failures) * random.uniform(0.5, 1.0))
@@ -185,7 +185,7 @@ class Detector:
             self._lose(part)
         if len(self._owned) < share:
             self._take(share - len(self._owned))
-        metrics.PARTITIONS.set(len(self._owned))
+        counting.owned(self._owned.values(), self._store)
 
     def _take(self, most: int) -> None:
         free = [part for part in self._membership.free() if part not in self._stopped | self._owned.keys()]
@@ -212,7 +212,7 @@ class Detector:
         try:
             work(self._owned[part])
         except Fenced:
-            metrics.REFUSED_BATCHES.labels("fenced").inc()
+            metrics.REFUSED_BATCHES.add("fenced")
             self._lose(part)
 
     # Batches and reviews ---------------------------------------------------------------------------------------------
@@ -227,13 +227,16 @@ class Detector:
         if self._owned.get(part) is not partition:
             return
         limit = self._limits.get(part, self._pace.batch_size)
-        with metrics.BATCH_SECONDS.labels("read").time():
+        with metrics.BATCH_SECONDS.time("read"):
             found = self._read(partition.claim, limit)
         self._read_ahead(following, partition, found)
         if not found:
             return
-        with metrics.BATCH_SECONDS.labels("make").time():
+        try:
             batch = self._maker.make(partition, self._owned.values(), found, self._bad.get(part))
+        except BadData as error:  # a value that cannot even be looked up
+            self._halve(partition, len(found), found[-1].offset, error)
+            return
         seconds = monotonic() - began
         batch.grain = max(1, round(self._pace.bucket_life * DELETE_SHARE * 1e6))
         batch.delete_before = self._delete_before(part)
@@ -264,7 +267,7 @@ class Detector:
 
     def _commit(self, batch: Batch) -> tuple[Deleted, float]:
         began = monotonic()
-        with metrics.BATCH_SECONDS.labels("commit").time():
+        with metrics.BATCH_SECONDS.time("commit"):
             return self._store.commit(batch), monotonic() - began
 
     def _land(self) -> None:
@@ -279,7 +282,7 @@ class Detector:
             self._halve(partition, flight.records, batch.next_offset - 1, error)
             return
         except Fenced:
-            metrics.REFUSED_BATCHES.labels("fenced").inc()
+            metrics.REFUSED_BATCHES.add("fenced")
             self._lose(part)
             return
         partition.claim = msgspec.structs.replace(partition.claim, next_offset=batch.next_offset)
@@ -289,7 +292,7 @@ class Detector:
         partition.shrink(len(self._owned))
         self._limits[part] = self._next_limit(flight.records, flight.limit, max(flight.seconds, seconds))
         self._bad.pop(part, None)
-        count(batch, flight.records)
+        counting.batch(batch, flight.records, self._clock.now())
         self._break(batch, flight.records)
 
     def _next_limit(self, n: int, limit: int, seconds: float) -> int:
@@ -316,7 +319,7 @@ class Detector:
     def _halve(self, partition: Partition, n: int, first: int, error: BadData) -> None:
         """The store refused a value: halve the batch until the record that fails alone becomes a dead letter."""
         part = partition.claim.part
-        metrics.REFUSED_BATCHES.labels("bad_data").inc()
+        metrics.REFUSED_BATCHES.add("bad_data")
         self._owned[part] = Partition(partition.claim, self._store)
         if n > 1:
             self._limits[part] = n // 2
@@ -338,40 +341,14 @@ class Detector:
         with metrics.REVIEW_SECONDS.time():
             batch = self._reviewer.make(partition, rows)
             self._store.commit_review(batch)
-        for detector, n in Counter(batch.degraded).items():
-            metrics.DEGRADED.labels(detector).inc(n)
-            self._log.error("a detector failed in a review", detector=detector, slots=n)
-        _count_anomalies(batch.anomalies)
-
-
-def _count_anomalies(found: list[Anomaly]) -> None:
-    for anomaly in found:
-        metrics.ANOMALIES.labels(anomaly.detector, anomaly.severity).inc()
-
-
-def count(batch: Batch, records: int) -> None:
-    """Say in metrics what a stored batch held."""
-    metrics.BATCH_RECORDS.observe(records)
-    for labels, n in Counter((row.source, row.outcome) for row in batch.events).items():
-        metrics.EVENTS.labels(*labels).inc(n)
-    for part, n in Counter(batch.degraded).items():
-        metrics.DEGRADED.labels(part).inc(n)
-    for reason, n in Counter(dead.reject.reason for dead in batch.dead).items():
-        metrics.DEAD_LETTERS.labels(reason).inc(n)
-    metrics.REPEATS.labels("duplicate").inc(batch.repeats)
-    metrics.REPEATS.labels("conflict").inc(len(batch.conflicts))
-    metrics.REROUTED.inc(sum(message.topic == LOGINS for message in batch.outgoing))
-    if batch.gap is not None:
-        metrics.GAPS.inc()
-        logs.get().error("a range of the log was lost", part=batch.claim.part, gap=batch.gap)
-    _count_anomalies(batch.anomalies)
+        counting.review(batch)
 
 
 class Notifier:
     """Relays the outbox, and keeps the embedded log and the events' time partitions in order."""
 
     def __init__(self, parts: Relaying, stop: Event, heartbeat: str = "") -> None:
-        self._relay, self._upkeep, self._reset = parts
+        self._relay, self._upkeep, self._pipeline, self._reset = parts
         self._stop, self._heartbeat = stop, Heartbeat(heartbeat)
         self._log = logs.get()
 
@@ -381,10 +358,11 @@ class Notifier:
         while not self._stop.is_set():
             try:
                 relayed = self._relay.turn()
-                metrics.RELAYED.inc(relayed)
+                metrics.RELAYED.add(by=relayed)
                 if monotonic() >= next_upkeep:
                     next_upkeep = monotonic() + UPKEEP_EVERY
                     self._upkeep()
+                    counting.pipeline(self._pipeline)
                 failures = 0
                 self._heartbeat.beat()
             except Unavailable as error:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import prometheus_client
 import typer
 
 from gatewatch import __version__, bootstrap, logs, worker
@@ -18,6 +17,8 @@ from gatewatch.cli.errors import UserError
 from gatewatch.cli.state import State, state_of
 from gatewatch.cli.supervisor import Supervisor
 from gatewatch.cli.welcome import welcome
+from gatewatch.metrics import serving
+from gatewatch.metrics.kinds import Service
 from gatewatch.ports import Unavailable
 from gatewatch.settings import Settings
 
@@ -94,8 +95,7 @@ def api(
         listener = server.listening(settings.api_host, settings.api_port)
     except OSError as error:
         where = f"{settings.api_host}:{settings.api_port}"
-        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
-        raise UserError(f"cannot listen on {where}: {why}") from None
+        raise UserError(f"cannot listen on {where}: {_why(error)}") from None
     stop = stopping.on_signals()
     if with_parent:
         stopping.with_parent(stop)
@@ -124,13 +124,22 @@ def notifier(context: typer.Context, with_parent: WithParent = False) -> None:
     worker.Notifier(bootstrap.relaying(settings, conninfo), stop, settings.heartbeat).run()
 
 
-def _service(context: typer.Context, name: str) -> tuple[Settings, str]:
+def _service(context: typer.Context, name: Service) -> tuple[Settings, str]:
     settings = state_of(context).settings
     logs.configure(settings.log_level, name)
+    logs.last_words()
     conninfo = database(settings)
     if settings.metrics_port:
-        prometheus_client.start_http_server(settings.metrics_port, addr="127.0.0.1")
+        try:
+            serving.serve(name, settings.metrics_host, settings.metrics_port)
+        except OSError as error:
+            where = f"{settings.metrics_host}:{settings.metrics_port}"
+            raise UserError(f"cannot listen on {where}: {_why(error)} (GATEWATCH_METRICS_PORT)") from None
     return settings, conninfo
+
+
+def _why(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
 
 
 def migrate(

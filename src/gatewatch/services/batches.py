@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from gatewatch import metrics
 from gatewatch.core import anomalies, attributes, events, profiles, records, signals, sources
 from gatewatch.core import context as contexts
 from gatewatch.core.anomalies import Anomaly
@@ -78,13 +79,17 @@ class BatchMaker(msgspec.Struct, frozen=True):
         batch = Batch(claim, found[-1].offset + 1, now=self.clock.now())
         if not self.elsewhere and found[0].offset > claim.next_offset:
             batch.gap = (claim.next_offset, found[0].offset)
-        work = _Work(self, partition, owned, batch)
-        here = work.sort_out(found, refused)
-        work.prepare(here)
+        work, stage = _Work(self, partition, owned, batch), metrics.BATCH_SECONDS.time
+        with stage("decode"):
+            here = work.sort_out(found, refused)
+        with stage("load"):
+            work.prepare(here)
         here.reverse()
-        while here:  # each goes as soon as it is done: what comes next takes its memory, which is at hand
-            work.do(here.pop())
-        work.finish()
+        with stage("assess"):
+            while here:  # each goes as soon as it is done: what comes next takes its memory, which is at hand
+                work.do(here.pop())
+        with stage("merge"):
+            work.finish()
         return batch
 
 
@@ -173,7 +178,9 @@ class _Work:
     def _prepare_sources(self) -> None:
         surroundings, cache = self.surroundings, self.partition.sources
         needs = surroundings.ranges()
-        if missing := cache.missing(needs):
+        missing = cache.missing(needs)
+        metrics.count_lookups("sources", len(needs), len(missing))
+        if missing:
             cache.take(self.store.buckets(self.batch.claim.part, missing), missing)
         surroundings.settle(self.store.views(surroundings.wanted()))
 

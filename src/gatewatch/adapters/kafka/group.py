@@ -209,7 +209,7 @@ class KafkaGroup:
                 " up to where it was processed: records were lost that had been acknowledged"
             )
         if claim.next_offset < begin:
-            metrics.GAPS.inc()
+            metrics.GAPS.add()
             gap = (claim.next_offset, begin)
             self._log.error("a range of the log was lost", part=claim.part, gap=gap)
             claim = self._book.skip(claim, begin)

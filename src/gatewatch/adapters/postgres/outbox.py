@@ -1,10 +1,11 @@
-"""The outbox as the relay reads it, and the upkeep of log segments, old messages and old events."""
+"""The outbox as the relay reads it, its upkeep and that of the log and the events, and how all that is doing."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 
 from gatewatch.adapters.postgres.connection import Session
 from gatewatch.adapters.postgres.statements import load
+from gatewatch.health_ports import Lane, Ownership
 from gatewatch.ports import LOGINS, OutboxMessage, Outgoing
 
 _SQL = load("outbox.sql")
@@ -31,6 +32,22 @@ class PostgresOutbox:
         """Remember how far each partition was relayed."""
         parts = sorted(positions)
         self._session.run(_SQL["relayed"], {"parts": parts, "seqs": [positions[part] for part in parts]})
+
+
+class PostgresPipeline:
+    """See `health_ports.Pipeline`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def lanes(self) -> list[Lane]:
+        """What waits in each lane of the outbox."""
+        return [Lane(*row) for row in self._session.rows(_SQL["lanes"], {"topic": LOGINS})]
+
+    def owned(self) -> dict[Ownership, int]:
+        """How many partitions of the log are read, and how many not."""
+        ((alive, expired, none),) = self._session.rows(_SQL["owned"], {"topic": LOGINS})
+        return {"alive": alive, "expired": expired, "none": none}
 
 
 class Upkeep:

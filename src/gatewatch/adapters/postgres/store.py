@@ -71,10 +71,14 @@ class PostgresStore:
 
     def backlog(self, claims: Collection[Claim]) -> set[int]:
         """The partitions among these that have something to read."""
-        ours = {claim.part: claim.next_offset for claim in claims}
-        wanted = {"topic": LOGINS, "parts": list(ours)}
-        rows = self._session.rows(_SQL["heads"], wanted) if ours else []
-        return {part for part, end in rows if end > ours[part]}
+        unread = self.unread({claim.part: claim.next_offset for claim in claims})
+        return {part for part, count in unread.items() if count}
+
+    def unread(self, positions: Mapping[int, int]) -> dict[int, int]:
+        """How many records lie behind a position of each of these partitions."""
+        wanted = {"topic": LOGINS, "parts": list(positions)}
+        rows = self._session.rows(_SQL["heads"], wanted) if positions else []
+        return {part: max(0, end - positions[part]) for part, end in rows}
 
     def read(self, claim: Claim, limit: int) -> list[LogRecord]:
         """The next records of a partition, at most `limit` and about `MAX_READ_BYTES`."""
