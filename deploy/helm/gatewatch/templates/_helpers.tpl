@@ -137,6 +137,7 @@ securityContext:
 
 {{- define "gatewatch.metricsEnvironment" -}}
 {{- if .Values.metrics.port }}
+- {name: GATEWATCH_METRICS_HOST, value: 0.0.0.0}
 - {name: GATEWATCH_METRICS_PORT, value: {{ .Values.metrics.port | quote }}}
 {{- end }}
 {{- end }}
