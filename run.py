@@ -373,9 +373,8 @@ def main(argv: Sequence[str]) -> int:
     if word == "setup":
         set_up("dev" if "--dev" in rest else "run")
         return 0
-    ours = {"test": test, "kafka": kafka, "client": client, "lock": lock}
-    if word in ours:
-        return ours[word](rest)
+    if ours := {"test": test, "kafka": kafka, "client": client, "lock": lock}.get(word):
+        return ours(rest)
     modules = {"lint": "scripts.lint", "bench": "benchmarks", "faults": "tests.faults"}
     if word in modules:
         develop(modules[word], rest)
