@@ -28,14 +28,16 @@ SAFE_COPIES = 2
 
 
 def declared(settings: Settings) -> list[TopicSpec]:
-    """Every topic as it should be. The log is kept for longer than the worst restore of the database takes."""
+    """Every topic as it should be. The log is kept for longer than the worst restore of the database takes, by when
+    records came: what a producer says of that would let retention take old logins before they are read.
+    """
     replicas = settings.kafka_replicas
     common = {"cleanup.policy": "delete", "max.message.bytes": str(MAX_RECORD)}
     if replicas > SAFE_COPIES:
         common["min.insync.replicas"] = str(SAFE_COPIES)
 
     def spec(name: str, partitions: int, days: int) -> TopicSpec:
-        kept = {"retention.ms": str(days * DAY // 1_000)}
+        kept = {"retention.ms": str(days * DAY // 1_000), "message.timestamp.type": "LogAppendTime"}
         return TopicSpec(settings.kafka_prefix + name, partitions, replicas or -1, common | kept)
 
     return [spec(LOGINS, settings.kafka_partitions, 7), spec(ANOMALIES, 8, 14), spec(DEAD_LETTERS, 1, 14)]
