@@ -85,10 +85,13 @@ class Unavailable(Exception):
 
 
 class Broker:
-    """One broker over a folder; what lies in it stays there. Ports are chosen at the first start and kept."""
+    """One broker over a folder; what lies in it stays there. Ports are chosen at the first start and kept.
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
-        self.folder = folder
+    `more` are lines of properties beside ours, or instead of them; they may name {port} and {controller}.
+    """
+
+    def __init__(self, folder: Path, port: int = 0, more: str = "") -> None:
+        self.folder, self._more = folder, more
         self._java, self._classpath = java(), f"{libraries()}/*"
         self._given, self._ports = port, (0, 0)
         self._process: subprocess.Popen[bytes] | None = None
@@ -121,7 +124,7 @@ class Broker:
     def _configure(self) -> None:
         port, controller = self._ports
         data, properties = self.folder / "data", self.folder / "server.properties"
-        properties.write_text(_PROPERTIES.format(port=port, controller=controller, data=data))
+        properties.write_text((_PROPERTIES + self._more).format(port=port, controller=controller, data=data))
         if not (data / "meta.properties").exists():
             id = urlsafe_b64encode(uuid4().bytes).rstrip(b"=").decode()
             arguments = ["format", "--standalone", "-t", id, "-c", str(properties)]

@@ -250,11 +250,12 @@ class Relaying(NamedTuple):
 def relaying(settings: Settings, conninfo: str) -> Relaying:
     """Wire a notifier to a database: where the log is embedded, that is its one sink."""
     session = Session(conninfo)
-    sinks = {LOGINS: appending(settings, conninfo)}
+    sinks, ends = {LOGINS: appending(settings, conninfo)}, None
     if settings.kafka_bootstrap:
         from gatewatch import bootstrap_kafka
 
         sinks |= bootstrap_kafka.announcements(settings)
+        ends = bootstrap_kafka.log_ends(settings)
 
     def reset() -> None:
         session.close()
@@ -262,7 +263,7 @@ def relaying(settings: Settings, conninfo: str) -> Relaying:
             sink.close()
 
     relay = Relay(PostgresOutbox(session), sinks)
-    upkeep = Upkeep(session, settings.retention_days, embedded=not settings.kafka_bootstrap)
+    upkeep = Upkeep(session, settings.retention_days, ends)
     return Relaying(relay, upkeep, PostgresPipeline(session), reset)
 
 

@@ -54,7 +54,7 @@ def _verify(settings: Settings, conninfo: str, role: str) -> None:
     finally:
         session.close()
     name = settings.kafka_prefix + LOGINS
-    found = topics(settings).found([name]).get(name)
+    found = Topics(config(settings), settings.kafka_delivery_seconds).found([name]).get(name)
     if found is None or found.id != known:
         raise Unavailable(f"the database does not know Kafka's topic {name}: run `gatewatch topics create`")
 

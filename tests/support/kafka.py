@@ -13,11 +13,11 @@ from tests.support.servers import scratch_folder
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Broker]:
+def running(more: str = "") -> Iterator[Broker]:
     """Run a broker that forgets everything; without one the test is skipped, in CI it fails."""
     with scratch_folder() as folder:
         try:
-            broker = Broker(folder / "kafka")
+            broker = Broker(folder / "kafka", more=more)
             broker.start()
         except Unavailable as error:
             missing(error)

@@ -117,7 +117,8 @@ def run(arguments: list[str]) -> int:
     except EXPECTED as error:
         return _fail(_plain(error), getattr(error, "exit_code", 1))
     except Unavailable as error:
-        return _fail(f"the database cannot be reached: {error}")
+        said = str(error)
+        return _fail(said if said.startswith("Kafka") else f"the database cannot be reached: {said}")
     except NotPrepared:
         return _fail(NOT_PREPARED)
     except typer.Exit as error:

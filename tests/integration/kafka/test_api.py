@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -58,6 +59,10 @@ def test_no_false_promise_while_the_broker_is_away(broker: Broker, database: str
     with _client(on, "ingest", "decide") as client:
         _until_accepted(client, "/v1/events", _event("before"), 202)
         broker.stop()
+        began = monotonic()
+        with pytest.raises(Unavailable):
+            on.log.append([("acme:alice", b"lost as well")])
+        assert monotonic() - began < 10
         for path, body in (("/v1/events", _event("lost")), ("/v1/decisions", question("asked"))):
             found = client.post(path, json=body)
             assert problem(found)["code"] == "unavailable"
@@ -68,6 +73,7 @@ def test_no_false_promise_while_the_broker_is_away(broker: Broker, database: str
     with on.running():
         on.eventually("SELECT count(*)::int FROM login_events", 3)
     assert sorted(on.stored()) == ["after", "asked", "before"]
+    assert on.rows("SELECT count(*)::int FROM dead_letters") == [(0,)]
     on.close()
 
 

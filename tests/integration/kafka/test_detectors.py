@@ -71,6 +71,24 @@ def test_detectors_come_and_are_killed(on_kafka: OnKafka, postgres: DatabaseServ
     assert oracle.violations(on_kafka.conninfo, _superuser(postgres, on_kafka), chunks) == []
 
 
+def test_a_database_that_ends_every_connection(on_kafka: OnKafka, postgres: DatabaseServer) -> None:
+    """Given a database that ends every connection again and again, detectors drop what they hold, keep their place in
+    the group, and go on where the last batch was stored.
+    """
+    chunks = oracle.world(seed=14, events=300)
+    name = str(conninfo_to_dict(on_kafka.conninfo)["dbname"])
+    with on_kafka.running(), psycopg.connect(postgres.superuser_conninfo, autocommit=True) as operator:
+        for n in range(3):
+            oracle.send(on_kafka, chunks[n::3])
+            operator.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = %s AND application_name = 'gatewatch_worker' AND pid <> %s",
+                (name, on_kafka.session.connection.info.backend_pid),
+            )
+        oracle.settled(on_kafka)
+    assert oracle.violations(on_kafka.conninfo, _superuser(postgres, on_kafka), chunks) == []
+
+
 def test_a_broker_that_crashes_and_comes_back(
     broker: Broker, database: str, postgres: DatabaseServer
 ) -> None:
@@ -153,6 +171,10 @@ def test_how_far_it_is_behind_is_known(on_kafka: OnKafka) -> None:
         pulse = queries.pulse()
         assert (pulse.members, sum(pulse.lag.values())) == (1, 0)
     on_kafka.eventually(behind, False)
+    on_kafka.send(*daily(3, user="bob"))
+    with on_kafka.running(detectors=0):
+        on_kafka.eventually("SELECT sum(end_offset)::int FROM log_heads", 8)
+    assert sum(queries.pulse().lag.values()) == 3
     queries.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from time import monotonic
 
 import pytest
 
@@ -11,7 +10,6 @@ from gatewatch import bootstrap
 from gatewatch.core.partitioning import partition_of
 from gatewatch.ports import BadData, Unavailable
 from gatewatch.settings import Settings
-from scripts.kafka import Broker
 from tests.integration.kafka.rig import OnKafka
 
 
@@ -59,21 +57,3 @@ def test_nothing_is_written_to_the_embedded_log(on_kafka: OnKafka) -> None:
     with pytest.raises(Unavailable, match="lies on Kafka"):
         log.append([("acme:alice", b"1")])
     log.close()
-
-
-def test_a_broker_that_is_away(broker: Broker, database: str) -> None:
-    """While the broker is away an append fails within its time; as soon as it is back the next one succeeds, and what
-    failed is not there.
-    """
-    on = OnKafka(broker.bootstrap, database, kafka_delivery_seconds=1.0)
-    on.append_again("acme:alice", b"before")
-    broker.stop()
-    began = monotonic()
-    with pytest.raises(Unavailable):
-        on.log.append([("acme:alice", b"lost")])
-    assert monotonic() - began < 10
-    broker.start()
-    on.append_again("acme:alice", b"after")
-    values = {message.value() for message in on.consumed(on.topic, sum(on.ends().values()))}
-    assert values == {b"before", b"after"}
-    on.close()

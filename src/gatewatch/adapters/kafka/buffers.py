@@ -48,7 +48,7 @@ class Buffer:
         record = record_of(message)
         if record.offset >= self.next_offset:
             self._records.append(record)
-            self._times.append(message.timestamp()[1] * 1_000)
+            self._times.append(max(0, message.timestamp()[1]) * 1_000)
             self.size += len(record.value)
 
     def read(self, offset: int, limit: int) -> list[LogRecord]:

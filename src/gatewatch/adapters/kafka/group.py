@@ -7,6 +7,7 @@ for nothing but patience: what is in flight when it comes is stored, and then th
 
 from collections.abc import Collection, Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from threading import Lock
 from time import monotonic
 
@@ -123,7 +124,8 @@ class KafkaGroup:
         if self._uncommitted:
             offsets = [self._at(part, offset) for part, offset in self._uncommitted.items()]
             self._uncommitted = {}
-            self._consumer.commit(offsets=offsets, asynchronous=True)
+            with suppress(KafkaException):
+                self._consumer.commit(offsets=offsets, asynchronous=True)
 
     def _head(self, part: int) -> Head | None:
         """How a partition ends as far as was fetched; None where that is not known yet."""

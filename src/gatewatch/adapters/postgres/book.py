@@ -69,12 +69,17 @@ class PostgresBook:
 
     def tell(self, heads: Mapping[int, Head]) -> None:
         """How partitions end."""
-        if not heads:
-            return
         until = [_NOW if head.read_until is None else to_datetime(head.read_until) for head in heads.values()]
-        ends = [head.end for head in heads.values()]
-        wanted = {"topic": self._topic, "parts": list(heads), "ends": ends, "until": until}
-        self._session.rows(_SQL["tell"], wanted)
+        self._tell(list(heads), [head.end for head in heads.values()], until)
+
+    def ended(self, ends: Mapping[int, int]) -> None:
+        """Where partitions end, told by somebody who does not read them."""
+        self._tell(list(ends), list(ends.values()), [None] * len(ends))
+
+    def _tell(self, parts: list[int], ends: list[int], until: list[datetime] | list[None]) -> None:
+        if parts:
+            wanted = {"topic": self._topic, "parts": parts, "ends": ends, "until": until}
+            self._session.rows(_SQL["tell"], wanted)
 
     def grown(self, partitions: int) -> None:
         """Grow with the topic, once."""

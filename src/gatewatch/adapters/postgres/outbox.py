@@ -1,8 +1,9 @@
 """The outbox as the relay reads it, its upkeep and that of the log and the events, and how all that is doing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+from gatewatch.adapters.postgres.book import PostgresBook
 from gatewatch.adapters.postgres.connection import Session
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.health_ports import Lane, Ownership
@@ -51,15 +52,23 @@ class PostgresPipeline:
 
 
 class Upkeep:
-    """What somebody has to do now and then. `retention_days` 0 keeps events for ever; `embedded`: so is the log."""
+    """What somebody has to do now and then. `retention_days` 0 keeps events for ever; `ends` tells where a log ends
+    that lies elsewhere.
+    """
 
-    def __init__(self, session: Session, retention_days: int, *, embedded: bool = True) -> None:
-        self._session, self._retention_days, self._embedded = session, retention_days, embedded
+    def __init__(
+        self, session: Session, retention_days: int, ends: Callable[[], Mapping[int, int]] | None = None
+    ) -> None:
+        self._session, self._retention_days, self._ends = session, retention_days, ends
 
     def __call__(self) -> None:
-        """Close a full segment, drop what was read, forget old messages, drop what is past its retention."""
-        if self._embedded:
+        """Close a full segment and drop what was read, or tell where the log ends; forget old messages, drop what is
+        past its retention.
+        """
+        if self._ends is None:
             self._segments()
+        else:
+            PostgresBook(self._session, LOGINS).ended(self._ends())
         self._session.run(_SQL["forget"], {"keep": KEEP_OUTBOX})
         if self._retention_days:
             keep = {"keep": timedelta(days=self._retention_days)}

@@ -72,10 +72,11 @@ BEGIN
     RETURN coalesce(v_topic.generation, 1);
 END $$;
 
--- What the owners of partitions know of their ends. A time ahead of now is now.
+-- What is known of the ends of partitions. A time ahead of now is now; who does not read a partition tells no time.
 CREATE FUNCTION log_tell(p_topic text, p_parts integer[], p_ends bigint[], p_until timestamptz[]) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-    UPDATE log_heads h SET end_offset = greatest(h.end_offset, u.until_offset), read_until = least(u.read_until, clock_timestamp())
+    UPDATE log_heads h SET end_offset = greatest(h.end_offset, u.until_offset),
+        read_until = CASE WHEN u.read_until IS NULL THEN h.read_until ELSE least(u.read_until, clock_timestamp()) END
     FROM unnest(p_parts, p_ends, p_until) AS u (part, until_offset, read_until)
     WHERE h.topic = p_topic AND h.part = u.part
 $$;
