@@ -3,6 +3,7 @@
 Partitions of the log are everybody's: how far they have been read is told, whose records they hold is not.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
@@ -34,6 +35,34 @@ class Newest(NamedTuple):
 
     event: datetime | None
     stored: datetime | None
+
+
+class Lane(NamedTuple):
+    """A lane of the outbox: how many messages wait to be relayed, and for how long the oldest has (s)."""
+
+    lane: int
+    waiting: int
+    age: float
+
+
+class Heads(Protocol):
+    """How far the log reaches. Raises `ports.Unavailable`."""
+
+    def unread(self, positions: Mapping[int, int]) -> dict[int, int]:
+        """How many records lie behind a position of each of these partitions."""
+        ...
+
+
+class Pipeline(Protocol):
+    """The pipeline as those see it who run it. All raise `ports.Unavailable`."""
+
+    def lanes(self) -> list[Lane]:
+        """What waits in each lane of the outbox."""
+        ...
+
+    def owned(self) -> dict[Ownership, int]:
+        """How many partitions of the log are read, and how many not."""
+        ...
 
 
 class HealthStore(Protocol):

@@ -1,4 +1,7 @@
-"""Settings: the only module that reads the environment. Everything is parsed and checked before anything connects."""
+"""Settings: the only module that reads the environment. Everything is parsed and checked before anything connects.
+
+A value may lie in a file instead, as orchestrators hand out secrets: `<variable>_FILE` names it.
+"""
 
 import os
 from collections.abc import Mapping
@@ -11,6 +14,8 @@ import msgspec
 
 #: Every variable is `GATEWATCH_` and the field's name in capitals; `DATABASE_URL` is taken without the prefix as well.
 PREFIX = "GATEWATCH_"
+#: Ends the name of a variable that names a file with the value.
+IN_A_FILE = "_FILE"
 
 Seconds = Annotated[float, msgspec.Meta(gt=0.0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -58,8 +63,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     review_quiet: Seconds = 30.0
     #: How often the other partitions' value counts are merged, in seconds.
     frequency_merge: Seconds = 60.0
-    #: Where Prometheus metrics are served (127.0.0.1); 0: nowhere.
+    #: Where Prometheus metrics are served, apart from everything else; port 0: nowhere.
+    metrics_host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
     metrics_port: Port = 0
+    #: A file that a detector, notifier or simulator touches while it works; `python -m gatewatch.health` reads it.
+    heartbeat: str = ""
     #: Where the HTTP API listens.
     api_host: str = "127.0.0.1"
     api_port: Port = 8420
@@ -88,6 +96,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters_per_key: Annotated[int, msgspec.Meta(ge=0)] = 1_000
     #: The most streams of one API process.
     stream_clients: Positive = 256
+    #: Kafka brokers, as `host:port` with commas: the log is the topic `gatewatch.logins` then; without any it is
+    #: embedded in PostgreSQL.
+    kafka_bootstrap: str = ""
+    #: What the names of our topics, and of the detectors' consumer group, begin with.
+    kafka_prefix: Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[A-Za-z0-9._-]*$")] = ""
+    #: Partitions of the log's topic when it is created, and copies of each (0: as many as is the brokers' default).
+    kafka_partitions: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 64
+    kafka_replicas: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0
+    #: How long an append may take until all in-sync copies have it, in seconds; then it is refused.
+    kafka_delivery_seconds: Annotated[float, msgspec.Meta(ge=0.5, le=120.0)] = 5.0
+    #: How brokers are spoken to, and as whom.
+    kafka_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    kafka_sasl: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = ""
+    kafka_username: str = ""
+    kafka_password: str = ""
+    #: Where OAUTHBEARER tokens are issued, and to which client.
+    kafka_oauth_url: str = ""
+    kafka_oauth_client: str = ""
+    kafka_oauth_secret: str = ""
+    kafka_oauth_scope: str = ""
+    #: PEM files: who signs the brokers' certificates (default: the system's), and a certificate and key of our own.
+    kafka_ca: str = ""
+    kafka_certificate: str = ""
+    kafka_certificate_key: str = ""
+    kafka_key_password: str = ""
     #: debug, info, warning or error.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -104,6 +137,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 ip_network(proxy)
             except ValueError:
                 raise ValueError(f"trusted_proxies: {proxy!r} is no address or network") from None
+        _check_kafka(self)
 
     @property
     def _url(self) -> SplitResult:
@@ -144,20 +178,27 @@ def _check_url(text: str) -> None:
     raise ValueError("public_url: no address such as https://example.org/gatewatch")
 
 
+def _check_kafka(settings: Settings) -> None:
+    """What goes together: credentials, and a way to send them."""
+    sasl, security = settings.kafka_sasl, settings.kafka_security
+    if bool(sasl) != security.startswith("sasl"):
+        raise ValueError(f"kafka_sasl: {sasl or 'nothing'!r} does not go with kafka_security {security!r}")
+    needed = ["kafka_oauth_url", "kafka_oauth_client"] if sasl == "OAUTHBEARER" else ["kafka_username"]
+    for name in needed if sasl else []:
+        if not getattr(settings, name):
+            raise ValueError(f"{name}: {sasl} needs it")
+
+
 def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def read(environment: Mapping[str, str]) -> Settings:
     """The settings of an environment. Raises `SettingsError` with one line that names the variable."""
-    given = {
-        name: environment[variable]
-        for name in Settings.__struct_fields__
-        for variable in (PREFIX + name.upper(),)
-        if variable in environment
-    }
-    if "database_url" not in given and environment.get("DATABASE_URL"):
-        given["database_url"] = environment["DATABASE_URL"]
+    found = {name: _value(environment, PREFIX + name.upper()) for name in Settings.__struct_fields__}
+    given = {name: value for name, value in found.items() if value is not None}
+    if "database_url" not in given and (url := _value(environment, "DATABASE_URL")):
+        given["database_url"] = url
     try:
         return msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -165,6 +206,20 @@ def read(environment: Mapping[str, str]) -> Settings:
         if not where:  # of a check of ours, which names the setting itself
             where, _, reason = reason.partition(": ")
         raise SettingsError(f"{PREFIX}{where.rstrip('`').upper()}: {reason}") from error
+
+
+def _value(environment: Mapping[str, str], variable: str) -> str | None:
+    """What a variable says, or the file that `<variable>_FILE` names; None where neither is set."""
+    file = environment.get(variable + IN_A_FILE)
+    if not file:
+        return environment.get(variable)
+    if environment.get(variable):
+        raise SettingsError(f"{variable} and {variable}{IN_A_FILE} are both set")
+    try:
+        return Path(file).read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it holds no text"
+        raise SettingsError(f"{variable}{IN_A_FILE}: {file}: {why}") from None
 
 
 def current() -> Settings:
@@ -175,4 +230,5 @@ def current() -> Settings:
 def environment(settings: Settings) -> dict[str, str]:
     """What a child process is started with, so that it reads the same settings as these."""
     own = {PREFIX + name.upper(): str(getattr(settings, name)) for name in Settings.__struct_fields__}
-    return {**os.environ, **own}
+    in_files = {variable + IN_A_FILE for variable in own}
+    return {name: value for name, value in os.environ.items() if name not in in_files} | own

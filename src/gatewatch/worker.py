@@ -2,7 +2,6 @@
 
 import gc
 import random
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
@@ -14,8 +13,9 @@ import msgspec
 
 from gatewatch import logs, metrics
 from gatewatch.bootstrap import Processing, Relaying
-from gatewatch.core.anomalies import Anomaly
-from gatewatch.ports import LOGINS, BadData, Batch, Claim, Clock, Deleted, Fenced, LogRecord, Unavailable
+from gatewatch.health import Heartbeat
+from gatewatch.ports import BadData, Batch, Claim, Clock, Deleted, Fenced, LogRecord, Unavailable
+from gatewatch.services import counting
 from gatewatch.services.decoding import REFUSED, UNDECODABLE
 from gatewatch.services.partition import Partition
 from gatewatch.settings import Settings
@@ -74,7 +74,7 @@ class Detector:
     """
 
     def __init__(self, settings: Settings, parts: Processing, stop: Event) -> None:
-        self._membership, self._store, self._maker, self._reviewer, self._reset = parts
+        self._membership, self._store, self._maker, self._reviewer, self._reset, self._source = parts
         self._pace, self._stop = settings, stop
         self._clock: Clock = parts.maker.clock
         self._owned: dict[int, Partition] = {}
@@ -90,6 +90,7 @@ class Detector:
         self._reader = ThreadPoolExecutor(1, "reader")
         self._flight: Flight | None = None
         self._ahead: Ahead | None = None
+        self._heartbeat = Heartbeat(settings.heartbeat)
         self._log = logs.get()
 
     def run(self) -> None:
@@ -102,6 +103,7 @@ class Detector:
             try:
                 self._turn()
                 failures = self._recovered(failures)
+                self._heartbeat.beat()
             except Unavailable as error:
                 failures += 1
                 self._wait_for_database(failures, error)
@@ -118,11 +120,13 @@ class Detector:
         """Drop every cached state; nothing was acknowledged that is not stored."""
         if failures == 1:
             self._log.warning("waiting for the database", reason=str(error))
-        metrics.REFUSED_BATCHES.labels("unavailable").inc()
+        metrics.REFUSED_BATCHES.add("unavailable")
+        self._heartbeat.beat(working=False)
         under_way: list[Future[Any]] = [w.outcome for w in (self._flight, self._ahead) if w is not None]
         wait(under_way)  # whether it was stored, the next claim tells
         self._flight = self._ahead = None
         self._owned.clear()
+        counting.owned([], self._store)
         self._next_beat = 0.0
         self._reset()
         self._stop.wait(min(MOST_BACKOFF, 0.05 * 2**failures) * random.uniform(0.5, 1.0))
@@ -130,7 +134,7 @@ class Detector:
     def _turn(self) -> None:
         if self._flight is None:
             self._keep()
-        waiting = sorted(self._store.backlog([self._after_flight(p.claim) for p in self._owned.values()]))
+        waiting = sorted(self._source.backlog([self._after_flight(p.claim) for p in self._owned.values()]))
         for part, following in zip(waiting, [*waiting[1:], *waiting[:1]], strict=True):
             if part in self._owned and not self._stop.is_set():
                 self._guarded(part, partial(self._batch, following=following))
@@ -174,14 +178,14 @@ class Detector:
         kept = self._membership.renew(claims) if claims else set()
         for part in [part for part in self._owned if part not in kept]:
             self._lose(part)
-        _, _, share = self._membership.layout()
+        share = self._membership.share()
         surplus = sorted(self._owned)[share:]
         self._membership.release([self._owned[part].claim for part in surplus])
         for part in surplus:
             self._lose(part)
         if len(self._owned) < share:
             self._take(share - len(self._owned))
-        metrics.PARTITIONS.set(len(self._owned))
+        counting.owned(self._owned.values(), self._store)
 
     def _take(self, most: int) -> None:
         free = [part for part in self._membership.free() if part not in self._stopped | self._owned.keys()]
@@ -208,7 +212,7 @@ class Detector:
         try:
             work(self._owned[part])
         except Fenced:
-            metrics.REFUSED_BATCHES.labels("fenced").inc()
+            metrics.REFUSED_BATCHES.add("fenced")
             self._lose(part)
 
     # Batches and reviews ---------------------------------------------------------------------------------------------
@@ -223,13 +227,16 @@ class Detector:
         if self._owned.get(part) is not partition:
             return
         limit = self._limits.get(part, self._pace.batch_size)
-        with metrics.BATCH_SECONDS.labels("read").time():
+        with metrics.BATCH_SECONDS.time("read"):
             found = self._read(partition.claim, limit)
         self._read_ahead(following, partition, found)
         if not found:
             return
-        with metrics.BATCH_SECONDS.labels("make").time():
+        try:
             batch = self._maker.make(partition, self._owned.values(), found, self._bad.get(part))
+        except BadData as error:  # a value that cannot even be looked up
+            self._halve(partition, len(found), found[-1].offset, error)
+            return
         seconds = monotonic() - began
         batch.grain = max(1, round(self._pace.bucket_life * DELETE_SHARE * 1e6))
         batch.delete_before = self._delete_before(part)
@@ -245,7 +252,7 @@ class Detector:
             found = ahead.outcome.result()
             if found and (ahead.claim, ahead.limit) == (claim, limit):
                 return found
-        return self._reader.submit(self._store.read, claim, limit).result()
+        return self._reader.submit(self._source.read, claim, limit).result()
 
     def _read_ahead(self, part: int, partition: Partition, found: Sequence[LogRecord]) -> None:
         """Read what comes next while this partition's batch is made."""
@@ -256,11 +263,11 @@ class Detector:
         claim = self._after_flight(following.claim)
         if following is partition:
             claim = msgspec.structs.replace(claim, next_offset=found[-1].offset + 1)
-        self._ahead = Ahead(claim, limit, self._reader.submit(self._store.read, claim, limit))
+        self._ahead = Ahead(claim, limit, self._reader.submit(self._source.read, claim, limit))
 
     def _commit(self, batch: Batch) -> tuple[Deleted, float]:
         began = monotonic()
-        with metrics.BATCH_SECONDS.labels("commit").time():
+        with metrics.BATCH_SECONDS.time("commit"):
             return self._store.commit(batch), monotonic() - began
 
     def _land(self) -> None:
@@ -275,17 +282,18 @@ class Detector:
             self._halve(partition, flight.records, batch.next_offset - 1, error)
             return
         except Fenced:
-            metrics.REFUSED_BATCHES.labels("fenced").inc()
+            metrics.REFUSED_BATCHES.add("fenced")
             self._lose(part)
             return
         partition.claim = msgspec.structs.replace(partition.claim, next_offset=batch.next_offset)
+        self._source.done(partition.claim)
         partition.rest(batch)
         partition.forget(deleted)
         partition.shrink(len(self._owned))
         self._limits[part] = self._next_limit(flight.records, flight.limit, max(flight.seconds, seconds))
         self._bad.pop(part, None)
-        count(batch)
-        self._break(batch)
+        counting.batch(batch, flight.records, self._clock.now())
+        self._break(batch, flight.records)
 
     def _next_limit(self, n: int, limit: int, seconds: float) -> int:
         """How many records the next batch may hold: making it and storing it take about `BATCH_SECONDS` each, so never
@@ -295,12 +303,11 @@ class Detector:
             return max(1, int(n * BATCH_SECONDS / seconds))
         return min(self._pace.batch_size, limit * 2) if seconds < BATCH_SECONDS / 2 else limit
 
-    def _break(self, batch: Batch) -> None:
+    def _break(self, batch: Batch, records: int) -> None:
         """The breaker: nothing but bad messages, and many of them, stops the partition instead of burying it."""
         part = batch.claim.part
         bad = sum(dead.reject.reason in (UNDECODABLE, REFUSED) for dead in batch.dead)
-        spoilt = bad == batch.next_offset - batch.claim.next_offset
-        self._streaks[part] = self._streaks.get(part, 0) + bad if spoilt else 0
+        self._streaks[part] = self._streaks.get(part, 0) + bad if bad == records else 0
         if self._streaks[part] >= BREAKER_RECORDS:
             self._log.error(
                 "partition stopped: nothing but bad messages", part=part, records=self._streaks[part]
@@ -312,7 +319,7 @@ class Detector:
     def _halve(self, partition: Partition, n: int, first: int, error: BadData) -> None:
         """The store refused a value: halve the batch until the record that fails alone becomes a dead letter."""
         part = partition.claim.part
-        metrics.REFUSED_BATCHES.labels("bad_data").inc()
+        metrics.REFUSED_BATCHES.add("bad_data")
         self._owned[part] = Partition(partition.claim, self._store)
         if n > 1:
             self._limits[part] = n // 2
@@ -334,41 +341,15 @@ class Detector:
         with metrics.REVIEW_SECONDS.time():
             batch = self._reviewer.make(partition, rows)
             self._store.commit_review(batch)
-        for detector, n in Counter(batch.degraded).items():
-            metrics.DEGRADED.labels(detector).inc(n)
-            self._log.error("a detector failed in a review", detector=detector, slots=n)
-        _count_anomalies(batch.anomalies)
-
-
-def _count_anomalies(found: list[Anomaly]) -> None:
-    for anomaly in found:
-        metrics.ANOMALIES.labels(anomaly.detector, anomaly.severity).inc()
-
-
-def count(batch: Batch) -> None:
-    """Say in metrics what a stored batch held."""
-    metrics.BATCH_RECORDS.observe(batch.next_offset - batch.claim.next_offset)
-    for labels, n in Counter((row.source, row.outcome) for row in batch.events).items():
-        metrics.EVENTS.labels(*labels).inc(n)
-    for part, n in Counter(batch.degraded).items():
-        metrics.DEGRADED.labels(part).inc(n)
-    for reason, n in Counter(dead.reject.reason for dead in batch.dead).items():
-        metrics.DEAD_LETTERS.labels(reason).inc(n)
-    metrics.REPEATS.labels("duplicate").inc(batch.repeats)
-    metrics.REPEATS.labels("conflict").inc(len(batch.conflicts))
-    metrics.REROUTED.inc(sum(message.topic == LOGINS for message in batch.outgoing))
-    if batch.gap is not None:
-        metrics.GAPS.inc()
-        logs.get().error("a range of the log was lost", part=batch.claim.part, gap=batch.gap)
-    _count_anomalies(batch.anomalies)
+        counting.review(batch)
 
 
 class Notifier:
     """Relays the outbox, and keeps the embedded log and the events' time partitions in order."""
 
-    def __init__(self, parts: Relaying, stop: Event) -> None:
-        self._relay, self._upkeep, self._reset = parts
-        self._stop = stop
+    def __init__(self, parts: Relaying, stop: Event, heartbeat: str = "") -> None:
+        self._relay, self._upkeep, self._pipeline, self._reset = parts
+        self._stop, self._heartbeat = stop, Heartbeat(heartbeat)
         self._log = logs.get()
 
     def run(self) -> None:
@@ -377,15 +358,18 @@ class Notifier:
         while not self._stop.is_set():
             try:
                 relayed = self._relay.turn()
-                metrics.RELAYED.inc(relayed)
+                metrics.RELAYED.add(by=relayed)
                 if monotonic() >= next_upkeep:
                     next_upkeep = monotonic() + UPKEEP_EVERY
                     self._upkeep()
+                    counting.pipeline(self._pipeline)
                 failures = 0
+                self._heartbeat.beat()
             except Unavailable as error:
                 failures += 1
                 if failures == 1:
                     self._log.warning("waiting for the database", reason=str(error))
+                self._heartbeat.beat(working=False)
                 self._reset()
                 self._stop.wait(min(MOST_BACKOFF, 0.05 * 2**failures))
                 continue

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from pathlib import Path
 
 import httpx
 import pytest
@@ -50,6 +51,41 @@ def test_a_key_is_revoked_by_its_prefix(commands: Commands) -> None:
     assert next(row for row in commands.json("keys", "list") if row["prefix"] == prefix)["revoked_at"]
     missing = commands.run("keys", "revoke", "000000000000")
     assert (missing.returncode, missing.stderr) == (1, "gatewatch: there is no key 000000000000\n")
+
+
+def test_a_key_made_elsewhere_is_put_into_force_once(commands: Commands, tmp_path: Path) -> None:
+    """Whoever deploys can make the key; said again nothing changes, and one that was revoked stays so."""
+    file = tmp_path / "key"
+    file.write_text(f"gwk_{'1' * 12}_{'2' * 64}\n")
+    words = ("keys", "create", "deployed", "--key-file", str(file))
+    done = commands.run(*words)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "the key is in force\n")
+    assert commands.run(*words).stderr == "the key is in force already\n"
+    assert [row["name"] for row in commands.json("keys", "list")].count("deployed") == 1
+    assert commands.run("keys", "revoke", "1" * 12).returncode == 0
+    assert commands.run(*words).stderr == f"gatewatch: key {'1' * 12} was revoked\n"
+    file.write_text("changeme\n")
+    done = commands.run(*words)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "gatewatch: a key is gwk_, 12 hex digits, _, 64 hex digits\n",
+    )
+
+
+def test_the_first_admin_is_made_once(commands: Commands, tmp_path: Path) -> None:
+    """Of a tenant that has an account nothing changes; a password that is none is refused, not replaced."""
+    file = tmp_path / "password"
+    file.write_text("\n")
+    words = ("--tenant", "first", "admin", "create", "grace", "--first", "--password-file", str(file))
+    refused = commands.run(*words)
+    assert (refused.returncode, refused.stderr) == (1, "gatewatch: a password has 12 to 1,024 characters\n")
+    file.write_text("long enough for one\n")
+    assert commands.run(*words).stderr == "the account grace was made\n"
+    again = commands.run(*words)
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "first has an account already\n")
+    made = commands.run("--tenant", "second", "admin", "create", "grace", "--first")
+    assert made.stderr == "the account grace@second was made; its password:\n"
+    assert len(made.stdout.strip()) >= 16
 
 
 @pytest.mark.parametrize(

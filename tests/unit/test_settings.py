@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gatewatch.settings import SettingsError, environment, read
@@ -60,3 +62,39 @@ def test_a_child_reads_the_same_settings() -> None:
         }
     )
     assert read(environment(given)) == given
+
+
+def test_a_value_may_lie_in_a_file(tmp_path: Path) -> None:
+    """As orchestrators hand out secrets; what surrounds the value is no part of it."""
+    file = tmp_path / "url"
+    file.write_text("postgresql://db.example/gatewatch\n")
+    assert read({"DATABASE_URL_FILE": str(file)}).database_url == "postgresql://db.example/gatewatch"
+    assert (
+        read({"GATEWATCH_DATABASE_URL_FILE": str(file)}).database_url == "postgresql://db.example/gatewatch"
+    )
+    assert read({"GATEWATCH_KEY_FILE": "", "GATEWATCH_KEY": "x"}).key == "x"
+
+
+def test_a_value_in_a_file_must_be_readable_and_the_only_one(tmp_path: Path) -> None:
+    """A file that is not there, holds no text, or stands beside a value is named."""
+    missing, binary = tmp_path / "missing", tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe")
+    for given, said in [
+        ({"GATEWATCH_KEY_FILE": str(missing)}, f"GATEWATCH_KEY_FILE: {missing}: No such file or directory"),
+        ({"GATEWATCH_KEY_FILE": str(binary)}, f"GATEWATCH_KEY_FILE: {binary}: it holds no text"),
+        (
+            {"GATEWATCH_KEY_FILE": str(missing), "GATEWATCH_KEY": "x"},
+            "GATEWATCH_KEY and GATEWATCH_KEY_FILE are both set",
+        ),
+    ]:
+        with pytest.raises(SettingsError) as caught:
+            read(given)
+        assert str(caught.value) == said
+
+
+def test_a_child_is_not_told_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read from a file is handed on as a value alone."""
+    file = tmp_path / "key"
+    file.write_text("secret")
+    monkeypatch.setenv("GATEWATCH_KEY_FILE", str(file))
+    assert read(environment(read({"GATEWATCH_KEY_FILE": str(file)}))).key == "secret"

@@ -33,6 +33,7 @@ from gatewatch.api.edge import Edge
 from gatewatch.api.events import Ingest
 from gatewatch.api.feed import Feed
 from gatewatch.api.gate import Authenticate, guarded
+from gatewatch.api.measuring import Measuring
 from gatewatch.api.openapi import Operation, document
 from gatewatch.api.problems import HANDLERS
 from gatewatch.api.shedding import Shedding
@@ -90,7 +91,7 @@ def build(
         version=__version__,
         openapi_url=None,  # ours is behind the gate
         routes=list[BaseRoute](behind),
-        middleware=[*_shedding(deciding), *_middleware(settings)],
+        middleware=[Middleware(Measuring), *_shedding(deciding), *_middleware(settings)],
         exception_handlers=HANDLERS,
         lifespan=_lifespan,
         redirect_slashes=False,

@@ -131,9 +131,9 @@ def _fallback_id(request: Request, arrival: Arrival) -> str:
 def _count(decided: Decided, dry_run: bool, seconds: float) -> None:
     decision = decided.decision
     result = "dry_run" if dry_run else decision.action if decided.first else "repeat"
-    metrics.DECISIONS.labels(result, decision.would_action).inc()
+    metrics.DECISIONS.add(result, decision.would_action)
     for part in decision.degraded:
-        metrics.DECISIONS_DEGRADED.labels(part).inc()
+        metrics.DECISIONS_DEGRADED.add(part)
     metrics.DECISION_SECONDS.observe(seconds)
 
 

@@ -130,7 +130,7 @@ class Ingest:
 
     @staticmethod
     def _count(caller: Principal, source: str, found: Reading) -> None:
-        results = {
+        results: dict[metrics.Became, int] = {
             "accepted": len(found.events),
             "duplicate": found.duplicates,
             "ignored": found.ignored,
@@ -138,9 +138,9 @@ class Ingest:
         }
         for result, count in results.items():
             if count:
-                metrics.INGESTED.labels(source, result).inc(count)
+                metrics.INGESTED.add(source, result, by=count)
         for _, letter in found.rejects:
-            metrics.INGEST_REJECTS.labels(caller.subject.partition(":")[2], letter.reason).inc()
+            metrics.INGEST_REJECTS.add(caller.subject.partition(":")[2], letter.reason)
 
 
 def _caller(request: Request) -> Principal:

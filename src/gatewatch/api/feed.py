@@ -101,7 +101,7 @@ class Feed:
         """Give a place back."""
         self._subscriptions.discard(subscription)
         metrics.STREAM_CLIENTS.set(len(self._subscriptions))
-        metrics.STREAM_ENDS.labels(subscription.ended or "left").inc()
+        metrics.STREAM_ENDS.add(subscription.ended or "left")
         channel = self._channels.get(subscription.tenant)
         if channel is not None:
             channel.live.discard(subscription)

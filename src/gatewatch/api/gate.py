@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatewatch.access_ports import Principal
 from gatewatch.api.body import USUAL, Bounds, bounded
+from gatewatch.api.measuring import name_route
 from gatewatch.api.problems import Problem
 from gatewatch.api.table import Needs
 
@@ -42,18 +43,22 @@ def guarded(
             raise Unlisted(f"{sorted(route.methods or ())} {route.path} has no row in the table of routes")
         behind = copy.copy(route)
         bounds = Bounds(sizes.get(route.path, USUAL), seconds)
-        behind.app = Gate(route.app, needs, authenticate, bounds)
+        behind.app = Gate(route.app, route.path, needs, authenticate, bounds)
         yield behind
 
 
 class Gate:
     """One route's gate (ASGI). What passes has its principal in the state and a body that is bounded."""
 
-    def __init__(self, app: ASGIApp, needs: Needs, authenticate: Authenticate, bounds: Bounds) -> None:
-        self._app, self._needs, self._authenticate, self._bounds = app, needs, authenticate, bounds
+    def __init__(
+        self, app: ASGIApp, path: str, needs: Needs, authenticate: Authenticate, bounds: Bounds
+    ) -> None:
+        self._app, self._path, self._needs = app, path, needs
+        self._authenticate, self._bounds = authenticate, bounds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let through who may pass; a body is not looked at before."""
+        name_route(scope, self._path)
         if self._needs != "public":
             principal = await self._authenticate(HTTPConnection(scope))
             self._check(principal)

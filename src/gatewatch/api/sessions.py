@@ -75,7 +75,7 @@ async def log_in(
         opened, token = await proofs.hashing.run(work)
     except (TooManyAttempts, WrongCredentials) as error:
         raise _refusal(error) from None
-    metrics.LOGINS.labels("ok").inc()
+    metrics.LOGINS.add("ok")
     proofs.give(response, token)
     return _view(opened)
 
@@ -121,9 +121,9 @@ async def change_password(
 
 def _refusal(error: TooManyAttempts | WrongCredentials) -> Problem:
     if isinstance(error, TooManyAttempts):
-        metrics.LOGINS.labels("limited").inc()
+        metrics.LOGINS.add("limited")
         return Problem("too_many_requests", headers={"Retry-After": str(whole_seconds(error.seconds))})
-    metrics.LOGINS.labels("wrong").inc()
+    metrics.LOGINS.add("wrong")
     return Problem("wrong_credentials")
 
 

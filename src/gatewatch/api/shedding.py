@@ -9,6 +9,7 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatewatch.api.edge import DEFAULTS
+from gatewatch.api.measuring import name_route
 from gatewatch.api.problems import answer, retry
 
 _PATH = "/v1/decisions"
@@ -36,6 +37,7 @@ class Shedding:
             and scope["method"] == "POST"
             and self._full()
         ):
+            name_route(scope, _PATH)
             await send(self._start)
             await send(self._body)
         else:

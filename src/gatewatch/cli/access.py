@@ -70,10 +70,23 @@ def create_key(
     expires: Annotated[
         str, typer.Option(help="When it ends by itself: 12h, 90d from now.", show_default=False)
     ] = "",
+    key_file: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="Put the key of a file's first line into force instead; one that is in force stays so.",
+            show_default=False,
+        ),
+    ] = "",
 ) -> None:
     """Create an API key for the tenant. It is printed once, and stored as a hash."""
     state, scopes, life = state_of(context), _scopes(scope), _life(expires)
+    given = _read(key_file) if key_file else None
     with _administration(state) as doing:
+        if given is not None:
+            new = doing.keys.register(given, name, scopes, who(), life)
+            state.say(f"the key is in force{'' if new else ' already'}")
+            return
         key = doing.keys.create(name, scopes, who(), life)
     state.say(f"a key of {state.settings.tenant} for {', '.join(scopes)}; it will not be shown again:")
     state.out.file.write(f"{key}\n")
@@ -130,14 +143,34 @@ def revoke_key(
     state.say(f"key {prefix} is revoked")
 
 
-def create_admin(context: typer.Context, name: AccountName, password_file: PasswordFile = "") -> None:
+def create_admin(
+    context: typer.Context,
+    name: AccountName,
+    password_file: PasswordFile = "",
+    first: Annotated[bool, typer.Option("--first", help="Only where the tenant has no account yet.")] = False,
+) -> None:
     """Create an account of the tenant that may read, triage and administer."""
+    if first:
+        _first_admin(state_of(context), name, password_file)
+        return
     _with_password(
         context,
         password_file,
         "the password:",
         lambda doing, password: doing.accounts.create_account(name, password, ADMIN),
     )
+
+
+def _first_admin(state: State, name: str, file: str) -> None:
+    given = _read(file) if file else None
+    with _administration(state) as doing:
+        made = doing.accounts.first_account(name, state.settings.tenant, given)
+    if made is None:
+        state.say(f"{state.settings.tenant} has an account already")
+        return
+    state.say(f"the account {made[0]} was made{'' if file else '; its password:'}")
+    if not file:
+        state.out.file.write(f"{made[1]}\n")
 
 
 def reset_password(context: typer.Context, name: AccountName, password_file: PasswordFile = "") -> None:

@@ -20,11 +20,14 @@ from gatewatch.cli import (
     processes,
     questions,
     simulating,
+    simulator,
     subjects,
+    topics,
     watching,
 )
 from gatewatch.cli.errors import UserError
 from gatewatch.cli.state import State
+from gatewatch.log_ports import WrongLog
 from gatewatch.ports import Unavailable
 from gatewatch.read_ports import NotPrepared
 from gatewatch.settings import Settings, SettingsError
@@ -46,6 +49,7 @@ EXPECTED = (
     ServerError,
     InputProblem,
     GeoProblem,
+    WrongLog,
     typer.TyperException,
 )
 NOT_PREPARED = "the database has no tables yet: run `gatewatch migrate` (or `gatewatch up`)"
@@ -86,6 +90,7 @@ for group in (
     processes,
     imports,
     simulating,
+    simulator,
     demo,
     watching,
     questions,
@@ -93,6 +98,7 @@ for group in (
     explaining,
     administration,
     access,
+    topics,
 ):
     group.register(app)
 
@@ -111,7 +117,8 @@ def run(arguments: list[str]) -> int:
     except EXPECTED as error:
         return _fail(_plain(error), getattr(error, "exit_code", 1))
     except Unavailable as error:
-        return _fail(f"the database cannot be reached: {error}")
+        said = str(error)
+        return _fail(said if said.startswith("Kafka") else f"the database cannot be reached: {said}")
     except NotPrepared:
         return _fail(NOT_PREPARED)
     except typer.Exit as error:

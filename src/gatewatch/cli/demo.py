@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 from threading import Event, Thread
 from time import monotonic
 from typing import Annotated
@@ -28,11 +26,10 @@ from gatewatch.cli.welcome import free_port, welcome
 from gatewatch.core.times import DAY, from_datetime
 from gatewatch.ingest.contract import Arrival
 from gatewatch.read_ports import Totals
-from gatewatch.services.feeding import arriving, feed, steadily
+from gatewatch.services.feeding import arriving, feed, parted, steadily
 from gatewatch.services.importing import Importer
 from gatewatch.services.queries import Queries
 from gatewatch.settings import Settings
-from gatewatch.simulator.labels import Simulated
 from gatewatch.simulator.network import networks
 from gatewatch.simulator.world import demo_world
 
@@ -95,6 +92,7 @@ def _own(state: State) -> State:
     bootstrap.build_mmdb(geo, networks())
     return state.with_settings(
         database_url="",
+        kafka_bootstrap="",
         data_dir=str(folder),
         geo_city=str(geo),
         geo_asn="",
@@ -121,9 +119,9 @@ class _Feeder:
     def __init__(self, settings: Settings, system: Attendance, rate: float) -> None:
         self._settings, self._system, self._rate = settings, system, rate
         self._clock = SystemClock()
-        self._start = _monday_before(datetime.now(UTC) - timedelta(weeks=WEEKS))
+        self._start = monday_before(datetime.now(UTC) - timedelta(weeks=WEEKS))
         world = demo_world(start=self._start, weeks=WEEKS, tenant_id=settings.tenant)
-        self._events = world.events()
+        self._history, self._events = parted(world.events(), self._start + HISTORY_DAYS * DAY)
         self._arrival = Arrival(
             tenant_id=settings.tenant, received=0, source="native", origin=f"demo-{uuid4()}"
         )
@@ -132,15 +130,14 @@ class _Feeder:
 
     def warm_up(self, progress: Progress) -> None:
         """Import the history and wait until it is assessed."""
-        until = self._start + HISTORY_DAYS * DAY
         log, store = (
             Log(self._system),
-            bootstrap.imports(lambda: self._system.conninfo, self._settings.tenant),
+            bootstrap.imports(self._settings, lambda: self._system.conninfo),
         )
         importer = Importer(log, store, self._arrival, progress, self._pause)
         progress.say(f"the organisation's first {HISTORY_DAYS} days are imported and assessed …")
         begun = monotonic()
-        for record in arriving(self._until(until), self._arrival, self._clock):
+        for record in arriving(self._history, self._arrival, self._clock):
             importer.add(record)
         importer.flush()
         summary = importer.settle()
@@ -148,13 +145,6 @@ class _Feeder:
         progress.say(f"{summary.stored:,} logins in {took:.1f} s ({summary.stored / took:,.0f}/s)")
         log.close()
         store.close()
-
-    def _until(self, time: int) -> Iterator[Simulated]:
-        for found in self._events:
-            if found.event.time >= time:
-                self._events = chain([found], self._events)
-                return
-            yield found
 
     def start(self) -> None:
         """Begin the life after the history."""
@@ -172,7 +162,7 @@ class _Feeder:
     def _live(self) -> None:
         log, store = (
             Log(self._system),
-            bootstrap.imports(lambda: self._system.conninfo, self._settings.tenant),
+            bootstrap.imports(self._settings, lambda: self._system.conninfo),
         )
         arrival = msgspec.structs.replace(self._arrival, origin="")
         importer = Importer(log, store, arrival, _Silent(), self._pause)
@@ -202,7 +192,8 @@ class _Silent:
         """See `services.importing.Watcher`."""
 
 
-def _monday_before(moment: datetime) -> int:
+def monday_before(moment: datetime) -> int:
+    """The last Monday's first moment at or before a time (µs)."""
     day = (moment - timedelta(days=moment.weekday())).date()
     return from_datetime(datetime(day.year, day.month, day.day, tzinfo=UTC))
 

@@ -3,18 +3,22 @@
 import gc
 import os
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
-import prometheus_client
 import typer
 
 from gatewatch import __version__, bootstrap, logs, worker
+from gatewatch.bootstrap import Login
 from gatewatch.cli import stopping
 from gatewatch.cli.attendance import database
 from gatewatch.cli.errors import UserError
 from gatewatch.cli.state import State, state_of
 from gatewatch.cli.supervisor import Supervisor
 from gatewatch.cli.welcome import welcome
+from gatewatch.metrics import serving
+from gatewatch.metrics.kinds import Service
 from gatewatch.ports import Unavailable
 from gatewatch.settings import Settings
 
@@ -33,9 +37,15 @@ def up(
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Fail where the database is away, instead of waiting.")
     ] = False,
+    kafka: Annotated[
+        str,
+        typer.Option(help="Brokers that the log lies on (GATEWATCH_KAFKA_BOOTSTRAP).", show_default=False),
+    ] = "",
 ) -> None:
     """Run the whole system on this machine until Ctrl-C; its data stays."""
     state = state_of(context)
+    if kafka:
+        state = state.with_settings(kafka_bootstrap=kafka)
     settings = state.settings
     logs.configure(settings.log_level, "up")
     stop = stopping.on_signals()
@@ -85,8 +95,7 @@ def api(
         listener = server.listening(settings.api_host, settings.api_port)
     except OSError as error:
         where = f"{settings.api_host}:{settings.api_port}"
-        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
-        raise UserError(f"cannot listen on {where}: {why}") from None
+        raise UserError(f"cannot listen on {where}: {_why(error)}") from None
     stop = stopping.on_signals()
     if with_parent:
         stopping.with_parent(stop)
@@ -112,32 +121,64 @@ def notifier(context: typer.Context, with_parent: WithParent = False) -> None:
     stop = stopping.on_signals()
     if with_parent:
         stopping.with_parent(stop)
-    worker.Notifier(bootstrap.relaying(settings, conninfo), stop).run()
+    worker.Notifier(bootstrap.relaying(settings, conninfo), stop, settings.heartbeat).run()
 
 
-def _service(context: typer.Context, name: str) -> tuple[Settings, str]:
+def _service(context: typer.Context, name: Service) -> tuple[Settings, str]:
     settings = state_of(context).settings
     logs.configure(settings.log_level, name)
+    logs.last_words()
     conninfo = database(settings)
     if settings.metrics_port:
-        prometheus_client.start_http_server(settings.metrics_port, addr="127.0.0.1")
+        try:
+            serving.serve(name, settings.metrics_host, settings.metrics_port)
+        except OSError as error:
+            where = f"{settings.metrics_host}:{settings.metrics_port}"
+            raise UserError(f"cannot listen on {where}: {_why(error)} (GATEWATCH_METRICS_PORT)") from None
     return settings, conninfo
 
 
-def migrate(context: typer.Context) -> None:
+def _why(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+
+
+def migrate(
+    context: typer.Context,
+    login: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROLE=FILE",
+            help="Also provide the user and password of the URL in a file as a login of a role (worker, app).",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Bring the database's tables up to this version."""
     state = state_of(context)
     settings = state.settings
+    logins = [_login(text) for text in login or ()]
     if settings.database_url:
-        _migrate(state, settings.database_url)
+        _migrate(state, settings.database_url, logins)
         return
     with bootstrap.embedded(settings, state.say) as server:
-        _migrate(state, server.conninfo)
+        _migrate(state, server.conninfo, logins)
 
 
-def _migrate(state: State, conninfo: str) -> None:
-    applied = bootstrap.prepare(conninfo, state.settings.log_partitions)
+def _login(text: str) -> Login:
+    """What `--login worker=FILE` asks for. Raises `UserError`."""
+    role, _, file = text.partition("=")
+    try:
+        return bootstrap.login(role, Path(file).read_text("utf-8").strip())
+    except (OSError, ValueError) as error:
+        raise UserError(f"--login {text}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _migrate(state: State, conninfo: str, logins: Sequence[Login]) -> None:
+    applied = bootstrap.prepare_log(state.settings, conninfo)
     state.say(f"migrated: {', '.join(applied)}" if applied else "nothing to migrate")
+    if logins:
+        bootstrap.provide_logins(conninfo, logins)
+        state.say(f"logins: {', '.join(f'{login.name} ({login.role})' for login in logins)}")
 
 
 def version() -> None:

@@ -30,12 +30,7 @@ def is_address(text: str) -> bool:
 @contextlib.contextmanager
 def sending(state: State, option: str, address: str, key_file: str) -> Iterator[Sender]:
     """Send to an address, then say what became of it, also of what was sent before it ended early."""
-    key = _key(state, key_file)
-    try:
-        endpoint = HttpEvents(address, key)
-    except BadAddress as error:
-        raise UserError(f"{option}: {error}") from None
-    with endpoint, progress_for(state.err) as progress:
+    with endpoint_at(state, option, address, key_file) as endpoint, progress_for(state.err) as progress:
         sender = Sender(endpoint, uuid4().hex, progress, sleep)
         try:
             yield sender
@@ -46,6 +41,15 @@ def sending(state: State, option: str, address: str, key_file: str) -> Iterator[
         finally:
             for line in describe(sender.account):
                 state.out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def endpoint_at(state: State, option: str, address: str, key_file: str) -> HttpEvents:
+    """The endpoint of an address, with the key to it. Raises `UserError`."""
+    key = _key(state, key_file)
+    try:
+        return HttpEvents(address, key)
+    except BadAddress as error:
+        raise UserError(f"{option}: {error}") from None
 
 
 def _key(state: State, key_file: str) -> str:

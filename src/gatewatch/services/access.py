@@ -1,6 +1,7 @@
 """Who gets in: API keys, log-ins, sessions, passwords. Secrets come in, hashes are stored, and nothing is logged."""
 
 import hmac
+import re
 import secrets
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ USED_GRAIN = 60.0
 KEY_TAG = "gwk"
 PREFIX_BYTES = 6
 SECRET_BYTES = 32
+_WELL_MADE = re.compile(f"{KEY_TAG}_[0-9a-f]{{{2 * PREFIX_BYTES}}}_[0-9a-f]{{{2 * SECRET_BYTES}}}")
 #: The most characters of a credential that are looked at.
 LONGEST = 256
 #: Log-ins that may be tried: for one name from one address, and from one address at all. Never for a name alone: that
@@ -232,14 +234,17 @@ class Accounts:
         if not self._store.create_account(secrets.token_hex(8), name.strip(), login, hashed, permissions):
             raise Refused("there is an account of that name already")
 
-    def first_account(self, name: str, tenant: str) -> tuple[str, str] | None:
+    def first_account(self, name: str, tenant: str, password: str | None = None) -> tuple[str, str] | None:
         """Create the tenant's first account, whoever else tries it at the same time; None where there is one.
 
-        Returns its name (with the tenant behind it where another tenant has that name) and its password.
+        Returns its name (with the tenant behind it where another tenant has that name) and its password, which is made
+        up where none is given. Raises `Refused`.
         """
         if self._store.any_account():
             return None
-        password = generated_password()
+        if password is None:
+            password = generated_password()
+        check_password(password)
         hashed = self._passwords.hash(password)
         for called in (name, f"{name}@{tenant}"):
             if self._store.first_account(secrets.token_hex(8), called, login_name(called), hashed, ADMIN):
@@ -270,6 +275,23 @@ class IssuedKeys:
         key = f"{KEY_TAG}_{prefix}_{secrets.token_hex(SECRET_BYTES)}"
         self._store.create_key(prefix, name, digest(key), scopes, by, life)
         return key
+
+    def register(
+        self, key: str, name: str, scopes: Sequence[Permission], by: str, life: timedelta | None = None
+    ) -> bool:
+        """Put a key into force that was made elsewhere; False where the tenant has it already. Raises `Refused`."""
+        if not _WELL_MADE.fullmatch(key):
+            raise Refused(
+                f"a key is {KEY_TAG}_, {2 * PREFIX_BYTES} hex digits, _, {2 * SECRET_BYTES} hex digits"
+            )
+        prefix = key.split("_")[1]
+        known = next((known for known in self.list() if known.prefix == prefix), None)
+        if known is not None and known.revoked_at:
+            raise Refused(f"key {prefix} was revoked")
+        if known is not None:
+            return False
+        self._store.create_key(prefix, name, digest(key), scopes, by, life)
+        return True
 
     def revoke(self, prefix: str) -> None:
         """Take a key out of force; every process notices within five seconds. Raises `Refused`."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from gatewatch import metrics
 from gatewatch.core import anomalies, attributes, events, profiles, records, signals, sources
 from gatewatch.core import context as contexts
 from gatewatch.core.anomalies import Anomaly
@@ -21,6 +22,7 @@ from gatewatch.core.signals import Assessment
 from gatewatch.core.times import DAY, isoformat
 from gatewatch.ports import (
     ANOMALIES,
+    DEAD_LETTERS,
     LOGINS,
     Batch,
     Clock,
@@ -39,6 +41,7 @@ from gatewatch.ports import (
     Touch,
     UserState,
 )
+from gatewatch.services.announcing import dead_letter
 from gatewatch.services.decoding import ReadForeign, belongs_elsewhere, decode, refusal
 from gatewatch.services.partition import Partition
 from gatewatch.services.surroundings import REVIEWED, Origin, Surroundings
@@ -48,7 +51,10 @@ RISK_HALF_LIFE = 7 * DAY
 
 
 class BatchMaker(msgspec.Struct, frozen=True):
-    """Makes batches. `retention` (µs, 0: for ever) turns events older than that at arrival into dead letters."""
+    """Makes batches. `retention` (µs, 0: for ever) turns events older than that at arrival into dead letters.
+
+    Where the log lies `elsewhere`, an offset that is missing is no loss, and dead letters are published.
+    """
 
     store: PartitionStore
     engine: Engine
@@ -56,6 +62,7 @@ class BatchMaker(msgspec.Struct, frozen=True):
     foreign: ReadForeign
     clock: Clock
     retention: int = 0
+    elsewhere: bool = False
 
     def make(
         self,
@@ -70,15 +77,19 @@ class BatchMaker(msgspec.Struct, frozen=True):
         """
         claim = partition.claim
         batch = Batch(claim, found[-1].offset + 1, now=self.clock.now())
-        if found[0].offset > claim.next_offset:
+        if not self.elsewhere and found[0].offset > claim.next_offset:
             batch.gap = (claim.next_offset, found[0].offset)
-        work = _Work(self, partition, owned, batch)
-        here = work.sort_out(found, refused)
-        work.prepare(here)
+        work, stage = _Work(self, partition, owned, batch), metrics.BATCH_SECONDS.time
+        with stage("decode"):
+            here = work.sort_out(found, refused)
+        with stage("load"):
+            work.prepare(here)
         here.reverse()
-        while here:  # each goes as soon as it is done: what comes next takes its memory, which is at hand
-            work.do(here.pop())
-        work.finish()
+        with stage("assess"):
+            while here:  # each goes as soon as it is done: what comes next takes its memory, which is at hand
+                work.do(here.pop())
+        with stage("merge"):
+            work.finish()
         return batch
 
 
@@ -167,7 +178,9 @@ class _Work:
     def _prepare_sources(self) -> None:
         surroundings, cache = self.surroundings, self.partition.sources
         needs = surroundings.ranges()
-        if missing := cache.missing(needs):
+        missing = cache.missing(needs)
+        metrics.count_lookups("sources", len(needs), len(missing))
+        if missing:
             cache.take(self.store.buckets(self.batch.claim.part, missing), missing)
         surroundings.settle(self.store.views(surroundings.wanted()))
 
@@ -184,6 +197,9 @@ class _Work:
 
     def _dead(self, offset: int, record: RejectRecord) -> None:
         self.batch.dead.append(DeadLetter(offset, record))
+        if self.maker.elsewhere:
+            value = dead_letter(record, self.batch.claim, offset)
+            self.batch.outgoing.append(Outgoing(record.tenant_id, DEAD_LETTERS, record.key, value))
         self._tally(record).dead_letters += 1
 
     def _tally(self, record: Record) -> Tally:

@@ -43,6 +43,8 @@ def check(record: Record) -> None:
     Our own edges never write such a record; one that did would otherwise end every detector that reads it.
     """
     sound = MIN_TIME <= record.received <= _LATEST
+    if "\0" in record.tenant_id:  # not even its dead letter could be stored
+        raise ValueError("no tenant")
     if isinstance(record, EventRecord):
         event = record.event
         sound = sound and MIN_TIME <= event.time <= _LATEST

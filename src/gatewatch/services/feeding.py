@@ -1,7 +1,7 @@
 """Feeding events into the log with a rhythm: so many per second, or as they once came."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import count
+from itertools import chain, count
 from typing import Protocol
 
 import msgspec
@@ -32,6 +32,16 @@ class Taker(Protocol):
 def steadily(rate: float) -> Iterator[float]:
     """When each of endless events is due (s after the first), at `rate` per second."""
     return (number / rate for number in count())
+
+
+def parted(simulated: Iterator[Simulated], time: int) -> tuple[list[Simulated], Iterator[Simulated]]:
+    """What happens before a time (µs), and the rest, of events in order."""
+    before: list[Simulated] = []
+    for found in simulated:
+        if found.event.time >= time:
+            return before, chain([found], simulated)
+        before.append(found)
+    return before, iter(())
 
 
 def arriving(

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 import msgspec
 
+from gatewatch import metrics
 from gatewatch.core import profiles
 from gatewatch.ports import Batch, Claim, Deleted, PartitionStore, TenantKey, UserState
 from gatewatch.services.frequencies import TenantFrequencies
@@ -37,6 +38,7 @@ class Partition:
     def load_users(self, keys: Collection[TenantKey], store: PartitionStore) -> None:
         """Have the state of a batch's users at hand."""
         missing = [key for key in keys if key not in self._resting]
+        metrics.count_lookups("users", len(keys), len(missing))
         self.users = store.users(missing) if missing else {}
 
     def user(self, key: TenantKey) -> UserState | None:
@@ -83,6 +85,10 @@ class Partition:
         self.sources.forget(deleted.buckets)
         for key in deleted.users:
             self._resting.pop(key, None)
+
+    def cached(self) -> tuple[int, int]:
+        """How many users and sources are in memory."""
+        return len(self._resting), len(self.sources.entries)
 
     def shrink(self, owned: int) -> None:
         """Keep memory bounded after a batch is stored, in a process that owns so many partitions: what was used

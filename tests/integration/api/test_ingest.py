@@ -252,7 +252,7 @@ def test_concurrent_requests_share_appends(api: Api, app: httpx.Client) -> None:
     """Two hundred requests at once are all durable, in fewer appends than requests."""
 
     def appends() -> tuple[float, float]:
-        samples = {s.name: s.value for s in next(iter(metrics.APPEND_REQUESTS.collect())).samples}
+        samples = {s.name: s.value for s in next(iter(metrics.APPEND_REQUESTS.collector.collect())).samples}
         return samples["gatewatch_ingest_append_requests_count"], samples[
             "gatewatch_ingest_append_requests_sum"
         ]
@@ -339,7 +339,7 @@ def test_dead_letters_are_capped_per_key(api: Api) -> None:
                 found = httpx.post(f"{url}/v1/ingest/native", content=rubbish, headers=headers)
                 assert problem(found)["code"] == "all_rejected"
                 assert len(found.json()["rejected"]) == 5
-            counted = metrics.INGEST_REJECTS.labels(prefix, "not_an_object")
+            counted = metrics.INGEST_REJECTS.collector.labels(prefix, "not_an_object")
             assert next(iter(counted.collect())).samples[0].value == 10
     assert len(stored(api)) == 6
 

@@ -105,7 +105,6 @@ def told() -> Iterator[io.StringIO]:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(file), cache_logger_on_first_use=False)
     yield file
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import msgspec
 import psycopg
 from psycopg.errors import CheckViolation
 
-from gatewatch.adapters.postgres.connection import Row, Session, translated
+from gatewatch.adapters.postgres.connection import Row, Session, first_line, translated
 from gatewatch.adapters.postgres.records import Cursor, columns, put, put_records
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.core import anomalies, profiles
@@ -99,7 +99,7 @@ class Commits:
         except CheckViolation as error:
             if error.diag.constraint_name is None:
                 self._months.clear()
-                raise Unavailable(str(error)) from error
+                raise Unavailable(first_line(error)) from error
             raise
 
     def review(self, batch: ReviewBatch) -> None:

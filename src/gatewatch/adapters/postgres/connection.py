@@ -45,11 +45,19 @@ def translated() -> Iterator[None]:
     except (OperationalError, psycopg.InterfaceError, UniqueViolation, ReadOnlySqlTransaction) as error:
         raise Unavailable(first_line(error)) from error
     except (DataError, IntegrityError) as error:
-        raise BadData(first_line(error)) from error
+        raise BadData(kind(error)) from error
     except psycopg.DatabaseError as error:
         if error.sqlstate == "GW001":
             raise StaleRoute(first_line(error)) from error
+        if error.sqlstate == "GW006":  # the log lies elsewhere: what was to be appended is not durable
+            raise Unavailable(first_line(error)) from error
         raise
+
+
+def kind(error: psycopg.Error) -> str:
+    """What kind of error it is, without its message: that repeats the value that is refused."""
+    name = type(error).__name__
+    return f"{name} ({error.sqlstate})" if error.sqlstate else name
 
 
 def first_line(error: BaseException) -> str:

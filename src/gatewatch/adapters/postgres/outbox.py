@@ -1,10 +1,12 @@
-"""The outbox as the relay reads it, and the upkeep of log segments, old messages and old events."""
+"""The outbox as the relay reads it, its upkeep and that of the log and the events, and how all that is doing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+from gatewatch.adapters.postgres.book import PostgresBook
 from gatewatch.adapters.postgres.connection import Session
 from gatewatch.adapters.postgres.statements import load
+from gatewatch.health_ports import Lane, Ownership
 from gatewatch.ports import LOGINS, OutboxMessage, Outgoing
 
 _SQL = load("outbox.sql")
@@ -33,21 +35,49 @@ class PostgresOutbox:
         self._session.run(_SQL["relayed"], {"parts": parts, "seqs": [positions[part] for part in parts]})
 
 
-class Upkeep:
-    """What somebody has to do now and then. `retention_days` 0 keeps events for ever."""
+class PostgresPipeline:
+    """See `health_ports.Pipeline`."""
 
-    def __init__(self, session: Session, retention_days: int) -> None:
-        self._session, self._retention_days = session, retention_days
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def lanes(self) -> list[Lane]:
+        """What waits in each lane of the outbox."""
+        return [Lane(*row) for row in self._session.rows(_SQL["lanes"], {"topic": LOGINS})]
+
+    def owned(self) -> dict[Ownership, int]:
+        """How many partitions of the log are read, and how many not."""
+        ((alive, expired, none),) = self._session.rows(_SQL["owned"], {"topic": LOGINS})
+        return {"alive": alive, "expired": expired, "none": none}
+
+
+class Upkeep:
+    """What somebody has to do now and then. `retention_days` 0 keeps events for ever; `ends` tells where a log ends
+    that lies elsewhere.
+    """
+
+    def __init__(
+        self, session: Session, retention_days: int, ends: Callable[[], Mapping[int, int]] | None = None
+    ) -> None:
+        self._session, self._retention_days, self._ends = session, retention_days, ends
 
     def __call__(self) -> None:
-        """Close a full segment, drop what was read, forget old messages, drop what is past its retention."""
-        topic = {"topic": LOGINS}
-        ((records, age),) = self._session.rows(_SQL["segment"], topic)
-        if records >= SEGMENT_RECORDS or (records and age >= SEGMENT_SECONDS):
-            self._session.run(_SQL["roll"], topic)
-        self._session.run(_SQL["drop"], topic | {"keep": timedelta(0)})
+        """Close a full segment and drop what was read, or tell where the log ends; forget old messages, drop what is
+        past its retention.
+        """
+        if self._ends is None:
+            self._segments()
+        else:
+            PostgresBook(self._session, LOGINS).ended(self._ends())
         self._session.run(_SQL["forget"], {"keep": KEEP_OUTBOX})
         if self._retention_days:
             keep = {"keep": timedelta(days=self._retention_days)}
             self._session.run(_SQL["drop_events"], keep)
             self._session.run(_SQL["forget_decisions"], keep)
+
+    def _segments(self) -> None:
+        topic = {"topic": LOGINS}
+        ((records, age),) = self._session.rows(_SQL["segment"], topic)
+        if records >= SEGMENT_RECORDS or (records and age >= SEGMENT_SECONDS):
+            self._session.run(_SQL["roll"], topic)
+        self._session.run(_SQL["drop"], topic | {"keep": timedelta(0)})

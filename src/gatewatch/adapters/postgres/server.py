@@ -63,8 +63,9 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
-    # The statement that failed may hold a login's data; our own log says which batch it was.
+    # A statement that failed, its details and its context hold a login's data; our own log says which batch it was.
     "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 # Commits stay synchronous: without fsync they cost next to nothing, and tests that crash the server count on them.
 FAST_AND_FORGETFUL = {"fsync": "off", "full_page_writes": "off"}

@@ -137,6 +137,6 @@ def prepared() -> Iterator[None]:
     except (UndefinedTable, UndefinedFunction) as error:
         raise NotPrepared from error
     except BadData as error:
-        if isinstance(error.__cause__, InvalidParameterValue) and "role" in str(error):
+        if isinstance(error.__cause__, InvalidParameterValue) and "role" in str(error.__cause__):
             raise NotPrepared from error
         raise

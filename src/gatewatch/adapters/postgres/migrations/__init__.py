@@ -48,9 +48,11 @@ def _read() -> Iterator[Migration]:
 def migrate(conninfo: str, phase: Phase | None = None, lock_timeout_ms: int = 10_000) -> list[str]:
     """Run what has not run yet (of one phase, or all) and return the names; a second run returns none.
 
-    Raises `MigrationError` where a migration that ran was edited since, or the database is of a newer version.
+    Raises `MigrationError` where a migration that ran was edited since, or the database is of a newer version or cannot
+    hold every name.
     """
     with psycopg.connect(conninfo, autocommit=True) as connection:
+        _check_encoding(connection)
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_migrations"
@@ -61,6 +63,12 @@ def migrate(conninfo: str, phase: Phase | None = None, lock_timeout_ms: int = 10
         )
         pending = _pending(available(), applied)
         return [_run(connection, m, lock_timeout_ms) for m in pending if phase in (None, m.phase)]
+
+
+def _check_encoding(connection: psycopg.Connection[tuple[str, str]]) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise MigrationError(f"the database's encoding is {encoding}; create it with ENCODING 'UTF8'")
 
 
 def _pending(migrations: list[Migration], applied: dict[str, str]) -> list[Migration]:

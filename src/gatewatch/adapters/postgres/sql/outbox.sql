@@ -10,6 +10,19 @@ ORDER BY t.part, o.seq
 INSERT INTO outbox_positions AS p (part, seq) SELECT * FROM unnest(%(parts)b::integer[], %(seqs)b::bigint[])
 ON CONFLICT (part) DO UPDATE SET seq = greatest(p.seq, excluded.seq)
 
+-- name: lanes
+SELECT t.part, t.out_seq - coalesce(p.seq, 0),
+    coalesce((SELECT greatest(0, extract(epoch FROM clock_timestamp() - o.created_at))
+              FROM outbox o WHERE o.part = t.part AND o.seq > coalesce(p.seq, 0) ORDER BY o.seq LIMIT 1), 0)::float8
+FROM (SELECT part, out_seq FROM partitions WHERE topic = %(topic)s UNION ALL SELECT lane, out_seq FROM outbox_lanes) AS t
+LEFT JOIN outbox_positions p USING (part)
+ORDER BY t.part
+
+-- name: owned
+SELECT count(*) FILTER (WHERE owner IS NOT NULL AND lease_until >= clock_timestamp()),
+    count(*) FILTER (WHERE owner IS NOT NULL AND lease_until < clock_timestamp()), count(*) FILTER (WHERE owner IS NULL)
+FROM partitions WHERE topic = %(topic)s
+
 -- name: forget
 DELETE FROM outbox o USING outbox_positions p
 WHERE o.part = p.part AND o.seq <= p.seq AND o.created_at < now() - %(keep)s

@@ -1,0 +1,62 @@
+"""What was fetched from Kafka and is not yet stored leaves nothing out."""
+
+from __future__ import annotations
+
+from confluent_kafka import Message
+
+from gatewatch.adapters.kafka.buffers import Buffer
+from gatewatch.ports import Claim
+
+CLAIM = Claim("gatewatch.logins", 0, 1, "somebody", 10, 0, 1, 4)
+
+
+def fetched(offset: int) -> Message:
+    """A message as the client gives it."""
+    return Message(
+        topic="gatewatch.logins", partition=0, offset=offset, key=b"k", value=b"v", timestamp=(1, 1)
+    )
+
+
+def offsets(buffer: Buffer) -> list[int]:
+    """What is at hand."""
+    return [record.offset for record in buffer.read(0, 100)]
+
+
+def test_what_comes_in_order_is_not_doubted() -> None:
+    """Each record follows on the last one, the first on what was claimed."""
+    buffer = Buffer(CLAIM)
+    for offset in (10, 11, 12):
+        assert not buffer.doubts(offset)
+        buffer.put(fetched(offset))
+    assert (offsets(buffer), buffer.next_offset) == ([10, 11, 12], 13)
+
+
+def test_what_skips_records_is_doubted_once() -> None:
+    """It is fetched again; what is missing the second time as well is not there, and the next hole is doubted anew."""
+    buffer = Buffer(CLAIM)
+    buffer.put(fetched(10))
+    assert buffer.doubts(13)
+    assert not buffer.doubts(13)
+    buffer.put(fetched(13))
+    assert buffer.doubts(15)
+    assert not buffer.doubts(14)
+
+
+def test_records_that_were_skipped_and_come_again_are_all_kept_once() -> None:
+    """Fetched again, the partition is whole and in order, and what was at hand is there once."""
+    buffer = Buffer(CLAIM)
+    buffer.put(fetched(10))
+    assert buffer.doubts(13)
+    for offset in (10, 11, 12, 13):
+        assert not buffer.doubts(offset)
+        buffer.put(fetched(offset))
+    assert offsets(buffer) == [10, 11, 12, 13]
+
+
+def test_a_hole_before_the_first_record_is_doubted_too() -> None:
+    """Also what was stored ends somewhere: the next one must follow on that."""
+    buffer = Buffer(CLAIM)
+    assert buffer.doubts(11)
+    buffer.put(fetched(10))
+    buffer.forget(11)
+    assert buffer.doubts(12)
