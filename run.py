@@ -7,6 +7,7 @@
   python3 run.py lint             ruff, mypy --strict, import contracts, eslint, vue-tsc, prettier, budgets
   python3 run.py bench [ARGS]     the benchmarks
   python3 run.py faults [ARGS]    the fault test alone, e.g. --seed 7 --seconds 600
+  python3 run.py fuzz [ARGS]      the HTTP API against its OpenAPI document, e.g. --seed 7 --examples 500
   python3 run.py setup [--dev]    set up and stop there
   python3 run.py kafka [PORT]     a real Apache Kafka to develop with, until Ctrl-C (--fetch: only fetch it)
   python3 run.py client           generate the web app's client anew from the API's OpenAPI document
@@ -375,7 +376,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if ours := {"test": test, "kafka": kafka, "client": client, "lock": lock}.get(word):
         return ours(rest)
-    modules = {"lint": "scripts.lint", "bench": "benchmarks", "faults": "tests.faults"}
+    modules = {"lint": "scripts.lint", "bench": "benchmarks", "faults": "tests.faults", "fuzz": "tests.fuzz"}
     if word in modules:
         develop(modules[word], rest)
     if word == "gatewatch":
