@@ -7,6 +7,7 @@
   python3 run.py lint             ruff, mypy --strict, import contracts, eslint, vue-tsc, prettier, budgets
   python3 run.py bench [ARGS]     the benchmarks
   python3 run.py faults [ARGS]    the fault test alone, e.g. --seed 7 --seconds 600
+  python3 run.py fuzz [ARGS]      the HTTP API against its OpenAPI document, e.g. --seed 7 --examples 500
   python3 run.py setup [--dev]    set up and stop there
   python3 run.py client           generate the web app's client anew from the API's OpenAPI document
   python3 run.py lock [ARGS]      resolve the lock files anew (ARGS go to uv, e.g. --upgrade)
@@ -360,7 +361,7 @@ def main(argv: Sequence[str]) -> int:
         return client()
     if word == "lock":
         return lock(rest)
-    modules = {"lint": "scripts.lint", "bench": "benchmarks", "faults": "tests.faults"}
+    modules = {"lint": "scripts.lint", "bench": "benchmarks", "faults": "tests.faults", "fuzz": "tests.fuzz"}
     if word in modules:
         develop(modules[word], rest)
     if word == "gatewatch":

@@ -20,7 +20,7 @@ from tests.support import postgres15 as fifteen
 from tests.support.servers import LOCAL, DatabaseServer, running, scratch_folder
 
 TESTS = Path(__file__).parent
-_LONG_FIRST = {"faults": 0, "e2e": 1, "integration": 2}
+_LONG_FIRST = {"faults": 0, "fuzz": 1, "e2e": 2, "integration": 3}
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("gatewatch", deadline=None)

@@ -286,7 +286,8 @@ class TestWords:
         done = checkout.run("--help")
         assert done.returncode == 0
         assert all(
-            f"run.py {word}" in done.stdout for word in ("demo", "test", "lint", "bench", "faults", "setup")
+            f"run.py {word}" in done.stdout
+            for word in ("demo", "test", "lint", "bench", "faults", "fuzz", "setup")
         )
         assert not (checkout.folder / ".local").exists()
 

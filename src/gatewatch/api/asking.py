@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import Query
 from fastapi.routing import APIRoute
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
+from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import compile_path
@@ -17,14 +19,26 @@ from gatewatch.ports import BadData
 from gatewatch.services.pages import MOST, BadQuery
 from gatewatch.services.triage import StatusConflict, UnknownAnomaly
 
+#: What a moment begins with.
+_DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
+
+
+def _dated(value: object) -> object:
+    """A number alone is no moment here; pydantic would take it for seconds since 1970."""
+    if isinstance(value, str) and not _DATE.match(value):
+        raise PydanticCustomError("moment", "Input should be a moment such as 2026-11-22T10:00:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_dated)]
 Since = Annotated[
-    AwareDatetime | None,
+    Moment | None,
     Query(
         description="From then on; 24 hours before `until` unless it is said.",
         examples=["2026-11-22T10:00:00Z"],
     ),
 ]
-Until = Annotated[AwareDatetime | None, Query(description="Before then; now unless it is said.")]
+Until = Annotated[Moment | None, Query(description="Before then; now unless it is said.")]
 Limit = Annotated[int, Query(ge=1, le=MOST, description="The most rows of a page.")]
 Cursor = Annotated[
     str,

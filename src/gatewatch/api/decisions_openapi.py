@@ -1,10 +1,14 @@
 """What the decision routes say of themselves in the OpenAPI document."""
 
+from collections.abc import Mapping
 from typing import Any, get_args
 
+import msgspec
+
 from gatewatch.api.openapi import Operation, problem
+from gatewatch.core.decisions import POLICY
 from gatewatch.core.signals import Action, Kind, Level
-from gatewatch.ingest.decisions import ChallengeResult, LoginResult
+from gatewatch.ingest.decisions import ChallengeResult, LoginResult, NativeDecision, Report
 
 _ID = "dec_5f0c3e0d8f6a4b1e9c7d2a3b4c5d6e7f"
 _REQUEST: dict[str, Any] = {
@@ -65,6 +69,26 @@ def _one_of(values: Any, description: str = "") -> Operation:
     }
 
 
+def _read_as(shape: type, **narrower: Operation) -> Operation:
+    """The schema of what a body is read as; some properties hold less than their type. Unknown ones are allowed."""
+    _, shapes = msgspec.json.schema_components([shape], ref_template="{name}")
+    found: Operation = _in_place(shapes[shape.__name__], shapes)
+    return {**found, "properties": {**found["properties"], **narrower}}
+
+
+def _in_place(schema: Any, shapes: Mapping[str, Any]) -> Any:
+    """A schema with what it refers to in place, without what only decoders want to know."""
+    if isinstance(schema, list):
+        return [_in_place(one, shapes) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _in_place(shapes[schema["$ref"]], shapes)
+    said = {name: value for name, value in schema.items() if name not in _OF_DECODERS}
+    return {name: _in_place(value, shapes) for name, value in said.items()}
+
+
+_OF_DECODERS = {"title", "default", "required", "additionalProperties"}
 _TEXT = {"type": "string"}
 _SCORE = {"type": "integer", "minimum": 0, "maximum": 100}
 _REASON = _object(
@@ -110,30 +134,19 @@ _OUTCOME = _object(
         "challenge": _maybe(_one_of(ChallengeResult)),
     }
 )
-_ASKED: Operation = {
-    "type": "object",
-    "description": "A native event, and how it is to be decided on.",
-    "required": ["outcome", "occurred_at"],
-    "properties": {
-        "event_id": _TEXT,
-        "outcome": {"type": "string", "enum": ["attempted", "success", "failure"]},
-        "occurred_at": _TEXT,
-        "policy": {"type": "string", "enum": ["default"]},
-        "dry_run": {"type": "boolean"},
-    },
-    "additionalProperties": True,
+_ASKED = _read_as(
+    NativeDecision,
+    outcome={"type": "string", "enum": ["attempted", "success", "failure"]},
+    policy={"enum": [POLICY, None]},
+) | {
+    "description": "A native event with outcome, time, and a user or an address, and how it is to be decided on.",
+    "required": ["outcome"],
+    "anyOf": [{"required": ["occurred_at"]}, {"required": ["time"]}],
 }
-_REPORT: Operation = {
-    "type": "object",
-    "description": "Either or both of login and challenge.",
-    "properties": {
-        "login": _one_of(LoginResult),
-        "reason": {"type": "string", "description": "Why the login failed."},
-        "challenge": _one_of(ChallengeResult),
-        "occurred_at": {"type": "string", "description": "When the login ended; now unless it is said."},
-    },
-    "additionalProperties": True,
-}
+_REPORT = _read_as(
+    Report,
+    reason={"type": "string", "description": "Why the login failed."},
+) | {"description": "Either or both of login and challenge; the login ended at `occurred_at`, or now."}
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -148,9 +161,7 @@ def _json(schema: Operation, example: Any) -> Operation:
 
 
 _PROBLEMS: Operation = {
-    "408": problem("the body took too long"),
     "409": problem("the id was decided on, or reported on, otherwise"),
-    "413": problem("too many bytes"),
     "415": problem("another type or encoding"),
     "422": problem("a value is not what it must be"),
     "503": problem("not durable: nothing was decided; fall back or ask again"),

@@ -24,7 +24,7 @@ class NewKey(BaseModel):
         str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["portal"])
     ]
     scopes: Annotated[list[Literal["ingest", "decide", "read"]], Field(min_length=1, max_length=3)]
-    days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    days: Annotated[int, Field(strict=True, ge=1, le=3650)] | None = None
 
 
 class Key(BaseModel):

@@ -43,6 +43,7 @@ _SCHEMES: Operation = {
 }
 _VALIDATION = "HTTPValidationError"
 _ANSWERS = {400: "bad request", 401: "no valid credential", 403: "not allowed", 503: "unavailable"}
+_BODIES = {408: "the body took too long", 413: "too many bytes"}
 
 
 def document(
@@ -96,7 +97,8 @@ def _complete(operation: Operation, needs: Needs) -> None:
     taken = _VALIDATION in str(answers.get("422"))
     if taken:
         del answers["422"]
-    statuses = {**_ANSWERS, **({422: "a value is not what it must be"} if taken else {})}
+    bodies = _BODIES if "requestBody" in operation else {}
+    statuses = {**_ANSWERS, **bodies, **({422: "a value is not what it must be"} if taken else {})}
     for status, description in statuses.items():
         if needs != "public" or status not in (401, 403):
             answers.setdefault(str(status), problem(description))

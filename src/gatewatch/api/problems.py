@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from gatewatch.ports import Unavailable
 from gatewatch.read_ports import NotPrepared, TooCostly
@@ -110,9 +111,17 @@ def answer(problem: HTTPException) -> Response:
 
 async def on_http(request: Request, error: Exception) -> Response:
     """A problem, or what the framework raised (no such path, wrong method)."""
-    del request
     assert isinstance(error, HTTPException)
+    if error.status_code == KINDS["method_not_allowed"].status:
+        return answer(Problem("method_not_allowed", headers={"Allow": ", ".join(_methods(request))}))
     return answer(error)
+
+
+def _methods(request: Request) -> list[str]:
+    """What the path can be asked. The framework names the methods of the first route of a path and no other."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({m for route in matching if route.path == matching[0].path for m in route.methods or ()})
 
 
 async def on_invalid(request: Request, error: Exception) -> Response:

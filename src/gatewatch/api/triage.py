@@ -22,7 +22,10 @@ _HEX = "^[0-9a-f]{32}$"
 
 AnomalyId = Annotated[str, Path(pattern=_HEX)]
 Revision = Annotated[
-    int, Field(ge=0, le=2**31 - 1, description="The revision it is at; 0 for a new one.", examples=[0])
+    int,
+    Field(
+        strict=True, ge=0, le=2**31 - 1, description="The revision it is at; 0 for a new one.", examples=[0]
+    ),
 ]
 
 
@@ -70,21 +73,6 @@ class Answers(BaseModel):
     results: list[Answer]
 
 
-@router.get("/{id}/history", responses=_MISSING)
-def status_history(asked: Asked, working: Working, id: AnomalyId) -> list[StatusView]:
-    """What was said of an anomaly, the latest first; nothing for one that is new."""
-    said = working.history(id)
-    if not said:
-        found(asked.anomaly(id))
-    return [StatusView.model_validate(one) for one in said]
-
-
-@router.patch("/{id}", responses=_MISSING | _CONFLICT)
-def change_status(working: Working, id: AnomalyId, wanted: Change) -> StatusView:
-    """Change an anomaly's status, if it is at the revision expected. Undo is another change."""
-    return StatusView.model_validate(working.change(id, wanted.status, wanted.revision))
-
-
 @router.post("/statuses")
 def change_statuses(working: Working, wanted: Changes) -> Answers:
     """Change many statuses, each for itself: what became of each is told, and the answer is 200 all the same."""
@@ -98,3 +86,18 @@ def change_statuses(working: Working, wanted: Changes) -> Answers:
         for answer in working.change_all(changes)
     ]
     return Answers(results=results)
+
+
+@router.get("/{id}/history", responses=_MISSING)
+def status_history(asked: Asked, working: Working, id: AnomalyId) -> list[StatusView]:
+    """What was said of an anomaly, the latest first; nothing for one that is new."""
+    said = working.history(id)
+    if not said:
+        found(asked.anomaly(id))
+    return [StatusView.model_validate(one) for one in said]
+
+
+@router.patch("/{id}", responses=_MISSING | _CONFLICT)
+def change_status(working: Working, id: AnomalyId, wanted: Change) -> StatusView:
+    """Change an anomaly's status, if it is at the revision expected. Undo is another change."""
+    return StatusView.model_validate(working.change(id, wanted.status, wanted.revision))

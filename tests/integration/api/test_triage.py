@@ -76,7 +76,15 @@ def test_five_hundred_at_once(browser: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"status": "done", "revision": 0}, {"status": "new"}, {"status": "new", "revision": -1}, [], "x"],
+    [
+        {},
+        {"status": "done", "revision": 0},
+        {"status": "new"},
+        {"status": "new", "revision": -1},
+        {"status": "new", "revision": False},
+        [],
+        "x",
+    ],
     ids=str,
 )
 def test_what_is_no_change(browser: httpx.Client, ids: list[str], body: Any) -> None:

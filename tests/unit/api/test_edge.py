@@ -150,6 +150,23 @@ def test_every_error_is_a_problem_that_tells_nothing(url: str, method: str, path
     assert "Traceback" not in found.text
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/session", "DELETE, GET, POST"),
+        ("/v1/events", "GET, POST"),
+        ("/v1/anomalies/statuses", "POST"),
+        (f"/v1/anomalies/{'0' * 32}", "GET, PATCH"),
+    ],
+)
+def test_a_wrong_method_is_told_the_right_ones(path: str, methods: str) -> None:
+    """`Allow` names every method of the path, however many routes it has."""
+    with served(build(Settings(), serving(), ["ingest", "query"])) as url:
+        found = httpx.request("TRACE", url + path)
+    assert problem(found)["code"] == "method_not_allowed"
+    assert found.headers["allow"] == methods
+
+
 def test_what_can_be_tried_again_says_when(url: str) -> None:
     """A database that is away is 503 with Retry-After."""
     found = httpx.get(f"{url}/away")

@@ -12,6 +12,7 @@ import pytest
 from gatewatch.api.app import describe
 from gatewatch.api.table import ROUTES
 from gatewatch.detectors import DETECTORS, DOUBTS, SOURCE_DETECTORS
+from gatewatch.ingest.decisions import NativeDecision, Report
 from scripts.web_app import WEB
 
 DOCUMENT = msgspec.json.decode(describe())
@@ -45,6 +46,24 @@ def test_operations_have_short_names_of_their_own() -> None:
 def test_names_say_what_is_done(route: str, name: str) -> None:
     """A name is its handler's."""
     assert OPERATIONS[route]["operationId"] == name
+
+
+def test_whoever_takes_a_body_says_how_large_and_slow_it_may_be() -> None:
+    """408 and 413 are documented where there is a body, by whichever kind of route."""
+    taking = {name: operation for name, operation in OPERATIONS.items() if "requestBody" in operation}
+    assert {"POST /v1/session", "POST /v1/events", "PATCH /v1/anomalies/{id}"} <= taking.keys()
+    assert all({"408", "413"} <= operation["responses"].keys() for operation in taking.values())
+
+
+@pytest.mark.parametrize(
+    ("route", "shape"), [("POST /v1/decisions", NativeDecision), ("PATCH /v1/decisions/{id}", Report)]
+)
+def test_bodies_that_are_read_by_hand_are_described_as_they_are_read(route: str, shape: type) -> None:
+    """Each field of the type is there, with null where that is the same as leaving it out."""
+    schema = OPERATIONS[route]["requestBody"]["content"]["application/json"]["schema"]
+    assert [*schema["properties"]] == [field.name for field in msgspec.structs.fields(shape)]
+    assert {"type": "null"} in schema["properties"]["occurred_at"]["anyOf"]
+    assert "$ref" not in msgspec.json.encode(schema).decode()
 
 
 def test_the_web_app_knows_the_detectors() -> None:

@@ -156,6 +156,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/anomalies/statuses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Statuses
+         * @description Change many statuses, each for itself: what became of each is told, and the answer is 200 all the same.
+         */
+        post: operations["change_statuses"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/anomalies/{id}/history": {
         parameters: {
             query?: never;
@@ -198,26 +218,6 @@ export interface paths {
          * @description Change an anomaly's status, if it is at the revision expected. Undo is another change.
          */
         patch: operations["change_status"];
-        trace?: never;
-    };
-    "/v1/anomalies/statuses": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Change Statuses
-         * @description Change many statuses, each for itself: what became of each is told, and the answer is 200 all the same.
-         */
-        post: operations["change_statuses"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
         trace?: never;
     };
     "/v1/events": {
@@ -2107,6 +2107,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body took too long. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many bytes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A value is not what it must be. */
             422: {
                 headers: {
@@ -2318,6 +2336,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body took too long. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many bytes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A value is not what it must be. */
             422: {
                 headers: {
@@ -2470,6 +2506,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body took too long. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many bytes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A value is not what it must be. */
             422: {
                 headers: {
@@ -2546,6 +2600,102 @@ export interface operations {
             };
             /** @description No such key. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is not what it must be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_statuses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Changes"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answers"];
+                };
+            };
+            /** @description Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid credential. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many bytes. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2812,6 +2962,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body took too long. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The anomaly is at another revision, told in `current`. */
             409: {
                 headers: {
@@ -2821,77 +2980,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A value is not what it must be. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unavailable. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another error. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    change_statuses: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Changes"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Answers"];
-                };
-            };
-            /** @description Bad request. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No valid credential. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed. */
-            403: {
+            /** @description Too many bytes. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3054,8 +3144,12 @@ export interface operations {
                 "application/x-ndjson": string;
                 "application/cloudevents+json": {
                     [key: string]: unknown;
-                };
+                } | {
+                    [key: string]: unknown;
+                }[];
                 "application/cloudevents-batch+json": {
+                    [key: string]: unknown;
+                } | {
                     [key: string]: unknown;
                 }[];
             };
@@ -4350,16 +4444,77 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
-                    event_id?: string;
+                    event_id?: string | number | null;
+                    type?: string | null;
+                    activity?: string | null;
+                    stage?: string | null;
                     /** @enum {string} */
                     outcome: "attempted" | "success" | "failure";
-                    occurred_at: string;
-                    /** @enum {string} */
-                    policy?: "default";
-                    dry_run?: boolean;
-                } & {
-                    [key: string]: unknown;
-                };
+                    reason?: string | null;
+                    reason_class?: ("bad_credentials" | "config" | "disabled" | "expired" | "locked" | "mfa_denied" | "mfa_timeout" | "other" | "policy" | "unknown_user") | null;
+                    occurred_at?: string | number | null;
+                    time?: string | number | null;
+                    user?: string | {
+                        id?: string | number | null;
+                        name?: string | number | null;
+                        email?: string | null;
+                        mfa_enrolled?: boolean | null;
+                        groups?: string[] | null;
+                    } | null;
+                    context?: {
+                        ip?: string | null;
+                        port?: number | null;
+                        hostname?: string | null;
+                        user_agent?: string | null;
+                        device_id?: string | number | null;
+                        session_id?: string | number | null;
+                    } | null;
+                    src?: {
+                        ip?: string | null;
+                        port?: number | null;
+                        hostname?: string | null;
+                    } | null;
+                    ip?: string | null;
+                    port?: number | null;
+                    hostname?: string | null;
+                    user_agent?: string | null;
+                    geo?: {
+                        country?: string | null;
+                        region?: string | null;
+                        city?: string | null;
+                        lat?: number | null;
+                        lon?: number | null;
+                        accuracy_km?: number | null;
+                    } | null;
+                    asn?: number | {
+                        number?: number | string | null;
+                        org?: string | null;
+                        kind?: string | null;
+                    } | null;
+                    ua?: string | {
+                        raw?: string | null;
+                        browser?: string | null;
+                        browser_version?: string | null;
+                        os?: string | null;
+                        os_version?: string | null;
+                        device?: string | null;
+                    } | null;
+                    device_id?: string | number | null;
+                    session_id?: string | number | null;
+                    auth?: {
+                        method?: string | null;
+                        factors?: string[] | null;
+                        protocol?: string | null;
+                        is_mfa?: boolean | null;
+                    } | null;
+                    app?: string | {
+                        id?: string | number | null;
+                        name?: string | null;
+                    } | null;
+                    /** @enum {unknown} */
+                    policy?: "default" | null;
+                    dry_run?: boolean | null;
+                } | unknown | unknown;
             };
         };
         responses: {
@@ -4589,16 +4744,11 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
-                    /** @enum {string} */
-                    login?: "success" | "failure";
+                    login?: ("failure" | "success") | null;
+                    challenge?: ("abandoned" | "failed" | "passed") | null;
                     /** @description Why the login failed. */
                     reason?: string;
-                    /** @enum {string} */
-                    challenge?: "passed" | "failed" | "abandoned";
-                    /** @description When the login ended; now unless it is said. */
-                    occurred_at?: string;
-                } & {
-                    [key: string]: unknown;
+                    occurred_at?: string | number | null;
                 };
             };
         };
