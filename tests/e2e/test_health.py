@@ -68,6 +68,25 @@ def test_a_detector_that_is_gone(visit: Visit, site: Site) -> None:
     visitor.unhurt()
 
 
+@pytest.mark.usefixtures("letters")
+def test_lag_and_owners(visit: Visit, site: Site) -> None:
+    """Each partition shows how many records wait in it and which detector owns it; all together stand above."""
+    owner = site.heart.leases.member
+    for _ in range(2):  # an append takes a thousand
+        site.heart.put(1, *[("acme:x", HOSTILE_RECORD)] * 617)
+    visitor = visit()
+    visitor.page.goto("/health")
+    row = visitor.page.get_by_role("row", name=re.compile("^1 1,234 Read"))
+    expect(row.get_by_title(owner)).to_have_text(owner[:8])
+    facts = visitor.page.get_by_role("definition")
+    expect(facts.nth(0)).to_have_text("1,234")
+    expect(facts.nth(1)).to_have_text("1")
+    site.heart.settle()
+    visitor.page.get_by_role("button", name="Load again").click()
+    expect(visitor.page.get_by_role("row", name=re.compile("^1 0 Read"))).to_be_visible()
+    visitor.unhurt()
+
+
 def test_no_dead_letters(visit: Visit) -> None:
     """A time in which everything could be read says so."""
     visitor = visit()

@@ -60,7 +60,7 @@ def test_what_was_done_is_counted(running: Running) -> None:
     stored = {"source": "native", "outcome": "failure"}
     until(lambda: running.value("detector", "gatewatch_events_stored_total", **stored) == 60, "the events")
     until(lambda: running.value("detector", "gatewatch_anomalies_total") > 0, "the finding")
-    until(lambda: running.value("detector", "gatewatch_partition_lag_records") == 0, "no lag")
+    until(lambda: running.value("detector", "gatewatch_log_lag_records") == 0, "no lag")
     until(lambda: running.value("notifier", "gatewatch_outbox_relayed_total") > 0, "the relay")
     until(lambda: running.value("notifier", "gatewatch_partitions", ownership="alive") == 4, "the owners")
     until(lambda: running.value("notifier", "gatewatch_outbox_waiting_messages") == 0, "an empty outbox")

@@ -96,7 +96,7 @@ REFUSED_BATCHES = Counter[GivenUp](
 )
 PARTITIONS = Gauge[()]("gatewatch_partitions_owned", "Partitions that this process owns.", DETECTOR)
 LAG = Gauge[int](
-    "gatewatch_partition_lag_records",
+    "gatewatch_log_lag_records",
     "Records on the log that are not stored yet, of the partitions that this process owns; looked at once a second.",
     DETECTOR,
     Label("partition", open="the partitions of the log"),

@@ -179,7 +179,7 @@ def test_what_is_asked_for_is_there(where: str) -> None:
         ('rate(gatewatch_events_stored_total{tenant="acme"}[5m])', "has no label tenant"),
         ('rate(gatewatch_events_stored_total{outcome="failed"}[5m])', "outcome is never failed"),
         ('gatewatch_partitions{ownership=~"alive|dead"}', "ownership is never dead"),
-        ("sum by (source) (gatewatch_partition_lag_records)", "source: no metric here has it"),
+        ("sum by (source) (gatewatch_log_lag_records)", "source: no metric here has it"),
         ("gatewatch_partitions / on (part) gatewatch_partitions_owned", "part: no metric here has it"),
         ("deriv(sum(gatewatch_partition_lag)[10m:1m])", "no such metric"),
     ],

@@ -11,7 +11,7 @@ from contextlib import suppress
 from threading import Lock
 from time import monotonic
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import TopicDescription
 
 from gatewatch import logs, metrics
@@ -55,7 +55,8 @@ class KafkaGroup:
         self._topic, self._topics, self._leases, self._book = topic, topics, leases, book
         self._ahead = ahead
         self._outage = Outage(f"reading {topic}")
-        self._assigned: set[int] = set()
+        self._assigned: set[int] = set()  # by the group
+        self._fetched: set[int] = set()  # those of them that the client fetches
         self._buffers: dict[int, Buffer] = {}
         self._lock = Lock()
         self._uncommitted: dict[int, int] = {}
@@ -86,17 +87,17 @@ class KafkaGroup:
     # Rebalances, within a call of the client ------------------------------------------------------------------------
 
     def _given(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        """What is assigned waits, paused, until it is claimed: where to begin is in the database."""
-        consumer.incremental_assign([self._at(place.partition, OFFSET_END) for place in places])
-        consumer.pause(places)
+        """What is assigned is not fetched until it is claimed: where to begin is in the database."""
+        consumer.incremental_assign([])
         self._assigned |= {place.partition for place in places}
         if places:
             self._log.info("partitions assigned", parts=sorted(place.partition for place in places))
 
     def _taken(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        del consumer
+        consumer.incremental_unassign([place for place in places if place.partition in self._fetched])
         for place in places:
             self._assigned.discard(place.partition)
+            self._fetched.discard(place.partition)
             self._drop(place.partition)
         self._log.info("partitions revoked", parts=sorted(place.partition for place in places))
 
@@ -283,9 +284,11 @@ class KafkaGroup:
     def _fetch(self, part: int, offset: int) -> None:
         """Have the client fetch a partition from an offset on, whatever it was about to do."""
         place = self._at(part, offset)
-        self._consumer.incremental_unassign([place])
+        if part in self._fetched:
+            self._consumer.incremental_unassign([place])
         self._consumer.incremental_assign([place])
         self._consumer.resume([place])
+        self._fetched.add(part)
         self._buffers[part].paused = False
 
     def _failed(self, part: int | None, error: KafkaError) -> None:
