@@ -16,6 +16,8 @@ import pytest
 from hypothesis import settings
 
 from gatewatch.adapters.postgres.server import PostgresBinaries
+from scripts.kafka import Broker
+from tests.support import kafka as brokers
 from tests.support import postgres15 as fifteen
 from tests.support.servers import LOCAL, DatabaseServer, running, scratch_folder
 
@@ -28,9 +30,12 @@ settings.load_profile("gatewatch")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes run the tests, those of a file stay together, those in a browser all; long ones begin."""
+    """Where several processes run the tests, those of a file stay together, all those in a browser, and all those on
+    Kafka's one broker; long ones begin.
+    """
     for item in items:
         group = "e2e" if _folder(item) == "e2e" else str(item.path)
+        group = "kafka" if "kafka" in getattr(item, "fixturenames", ()) else group
         item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: _LONG_FIRST.get(_folder(item), len(_LONG_FIRST)))
 
@@ -72,6 +77,20 @@ def postgres15(binaries15: PostgresBinaries) -> Iterator[DatabaseServer]:
     """One server of PostgreSQL 15 per run."""
     with running(binaries15) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """The address of a Kafka broker, one per run: yours, or a real one that forgets everything."""
+    with brokers.bootstrap() as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    """A broker of its own for a test that stops or kills it."""
+    with brokers.running() as broker:
+        yield broker
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""The composition root: the one file that wires concrete adapters to the use cases. Nothing happens at import."""
+"""The composition root, which wires concrete adapters to the use cases. Nothing happens at import.
+
+What a log on Kafka needs is in `bootstrap_kafka`, which is imported where one is configured, and nowhere else.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,8 +20,10 @@ from gatewatch.adapters.geo.maxmind import GeoProblem, MaxMind
 from gatewatch.adapters.http import BadAddress, HttpEvents
 from gatewatch.adapters.passwords import Argon2Passwords
 from gatewatch.adapters.postgres.access import PostgresAccess, PostgresAccounts, PostgresKeys
+from gatewatch.adapters.postgres.book import PostgresBook
 from gatewatch.adapters.postgres.connection import Session, first_line, translated
 from gatewatch.adapters.postgres.decisions import PostgresDecisions
+from gatewatch.adapters.postgres.decisions_apart import DecisionsApart
 from gatewatch.adapters.postgres.imports import PostgresImports
 from gatewatch.adapters.postgres.leases import Leases
 from gatewatch.adapters.postgres.log import PostgresLog
@@ -37,6 +42,7 @@ from gatewatch.core.times import DAY
 from gatewatch.detectors import extended_engine
 from gatewatch.ingest.contract import Arrival
 from gatewatch.ingest.native import read_native
+from gatewatch.log_ports import Log, LogSource, Membership
 from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Clock, Enrich, LogWriter
 from gatewatch.read_ports import NotPrepared, QueryStore, StatusStore
 from gatewatch.services.access import Accounts, IssuedKeys, Keys, Sessions
@@ -46,6 +52,7 @@ from gatewatch.services.decoding import UNKNOWN_TENANT
 from gatewatch.services.outbox import Relay
 from gatewatch.services.reviews import Reviewer
 from gatewatch.services.stream import Stream
+from gatewatch.services.topics import CannotGrow
 from gatewatch.settings import Settings, SettingsError
 
 #: How long PostgreSQL may take over a statement that a login waits for, in seconds: by then nobody waits any more.
@@ -63,13 +70,13 @@ class SystemClock:
 #: What this file hands on to the command line beside what it wires itself.
 __all__ = [
     "BadAddress",
+    "CannotGrow",
     "EmbeddedPostgres",
     "GeoProblem",
     "HttpEvents",
     "InputProblem",
     "LogFile",
     "MigrationError",
-    "PostgresLog",
     "ServerError",
     "build_mmdb",
 ]
@@ -83,14 +90,14 @@ def check(settings: Settings) -> None:
         raise SettingsError(f"DATABASE_URL: {first_line(error)}") from error
 
 
-class CannotGrow(Exception):
-    """A topic cannot have that number of partitions; the message says why."""
-
-
 def grow(conninfo: str, partitions: int) -> int:
-    """Give the log more partitions; returns its generation. Raises `CannotGrow`."""
+    """Give the embedded log more partitions; returns its generation. Raises `CannotGrow`."""
     session = Session(conninfo)
     try:
+        if PostgresBook(session, LOGINS).id():
+            raise CannotGrow(
+                "the log of this database lies on Kafka: GATEWATCH_KAFKA_BOOTSTRAP must say where"
+            )
         wanted = {"topic": LOGINS, "n": partitions}
         ((generation,),) = session.rows("SELECT grow_topic(%(topic)s, %(n)s)", wanted)
     except psycopg.DatabaseError as error:
@@ -120,15 +127,43 @@ def prepare(conninfo: str, partitions: int = DEFAULT_PARTITIONS) -> list[str]:
 
     Raises `Unavailable` where it cannot be reached, `MigrationError` where it refuses.
     """
-    try:
-        with translated():
-            applied = migrate(conninfo)
-    except psycopg.ProgrammingError as error:
-        raise MigrationError(first_line(error)) from error
+    applied = _migrated(conninfo)
     session = Session(conninfo)
     session.rows("SELECT create_topic(%(topic)s, %(n)s)", {"topic": LOGINS, "n": partitions})
     session.close()
     return applied
+
+
+def _migrated(conninfo: str) -> list[str]:
+    try:
+        with translated():
+            return migrate(conninfo)
+    except psycopg.ProgrammingError as error:
+        raise MigrationError(first_line(error)) from error
+
+
+def prepare_log(settings: Settings, conninfo: str) -> list[str]:
+    """Migrate a database and have the log where the settings want it; returns the migrations that ran.
+
+    Raises as `prepare` does, and `WrongLog` where the database's log is another.
+    """
+    if not settings.kafka_bootstrap:
+        return prepare(conninfo, settings.log_partitions)
+    applied = _migrated(conninfo)
+    from gatewatch import bootstrap_kafka
+
+    with bootstrap_kafka.topic_keeping(settings, conninfo) as keeping:
+        keeping.create()
+    return applied
+
+
+def appending(settings: Settings, conninfo: str, role: str = "gatewatch_worker") -> Log:
+    """The log, to append to."""
+    if not settings.kafka_bootstrap:
+        return PostgresLog(conninfo, role=role)
+    from gatewatch import bootstrap_kafka
+
+    return bootstrap_kafka.appending(settings, conninfo, role)
 
 
 def enrichment(settings: Settings) -> Enrich:
@@ -151,11 +186,12 @@ def read_foreign(value: bytes, key: str, id: str, received: int) -> EventRecord 
 class Processing(NamedTuple):
     """What a detector works with; `reset` closes its connections, the next use opens others."""
 
-    leases: Leases
+    leases: Membership
     store: PostgresStore
     maker: BatchMaker
     reviewer: Reviewer
     reset: Callable[[], None]
+    source: LogSource
 
 
 def processing(settings: Settings, conninfo: str) -> Processing:
@@ -169,12 +205,21 @@ def processing(settings: Settings, conninfo: str) -> Processing:
             session.close()
 
     retention = settings.retention_days * DAY
+    elsewhere = bool(settings.kafka_bootstrap)
+    leases = Leases(committing, LOGINS, settings.lease_timeout, elsewhere=elsewhere)
+    membership: Membership = leases
+    source: LogSource = store
+    if elsewhere:
+        from gatewatch import bootstrap_kafka
+
+        membership = source = bootstrap_kafka.group(settings, leases, committing)
     return Processing(
-        Leases(committing, LOGINS, settings.lease_timeout),
+        membership,
         store,
-        BatchMaker(store, engine, enrichment(settings), read_foreign, clock, retention),
+        BatchMaker(store, engine, enrichment(settings), read_foreign, clock, retention, elsewhere),
         Reviewer(store, engine, clock, round(settings.review_quiet * 1e6)),
         reset,
+        source,
     )
 
 
@@ -187,20 +232,32 @@ class Relaying(NamedTuple):
 
 
 def relaying(settings: Settings, conninfo: str) -> Relaying:
-    """Wire a notifier to a database: in embedded mode its one sink is the log."""
-    session, log = Session(conninfo), PostgresLog(conninfo)
+    """Wire a notifier to a database: where the log is embedded, that is its one sink."""
+    session = Session(conninfo)
+    sinks = {LOGINS: appending(settings, conninfo)}
+    if settings.kafka_bootstrap:
+        from gatewatch import bootstrap_kafka
+
+        sinks |= bootstrap_kafka.announcements(settings)
 
     def reset() -> None:
         session.close()
-        log.close()
+        for sink in sinks.values():
+            sink.close()
 
-    relay = Relay(PostgresOutbox(session), {LOGINS: log})
-    return Relaying(relay, Upkeep(session, settings.retention_days), reset)
+    relay = Relay(PostgresOutbox(session), sinks)
+    upkeep = Upkeep(session, settings.retention_days, embedded=not settings.kafka_bootstrap)
+    return Relaying(relay, upkeep, reset)
 
 
-def imports(conninfo: Callable[[], str], tenant: str) -> PostgresImports:
-    """How far the pipeline has come, as one tenant sees it."""
-    return PostgresImports(conninfo, tenant)
+def imports(settings: Settings, conninfo: Callable[[], str]) -> PostgresImports:
+    """How far the pipeline has come, as the settings' tenant sees it."""
+    ends = None
+    if settings.kafka_bootstrap:
+        from gatewatch import bootstrap_kafka
+
+        ends = bootstrap_kafka.log_ends(settings)
+    return PostgresImports(conninfo, settings.tenant, ends)
 
 
 def queries(conninfo: Callable[[], str], tenant: str) -> PostgresQueries:
@@ -238,7 +295,7 @@ def serving(settings: Settings, conninfo: str) -> Serving:
 
     access = PostgresAccess(pool)
     deciding = TenantPool(lambda: conninfo, settings.decide_connections + 1, DECISION_SECONDS)
-    log = PostgresLog(conninfo, role="gatewatch_app")
+    log = appending(settings, conninfo, role="gatewatch_app")
 
     def close() -> None:
         for held in (pool, deciding, log):
@@ -252,16 +309,16 @@ def serving(settings: Settings, conninfo: str) -> Serving:
         lambda tenant: PostgresQueries(pool.of(tenant)),
         lambda tenant: PostgresStatuses(pool.of(tenant)),
         lambda tenant: Stream(PostgresStream(pool.of(tenant)), tenant),
-        lambda: decision_making(settings, deciding),
+        lambda: decision_making(settings, deciding, log),
         log,
         SystemClock(),
         close,
     )
 
 
-def decision_making(settings: Settings, pool: TenantPool) -> Decisions:
+def decision_making(settings: Settings, pool: TenantPool, log: LogWriter) -> Decisions:
     """Wire decisions; beside those that are made, one connection renews what is counted of tenants."""
-    store = PostgresDecisions(pool)
+    store = DecisionsApart(pool, log) if settings.kafka_bootstrap else PostgresDecisions(pool)
     frequencies = RecentFrequencies(store, monotonic)
     retention = settings.retention_days * DAY
     return Decisions(store, extended_engine(), enrichment(settings), SystemClock(), frequencies, retention)

@@ -23,6 +23,8 @@ LOGINS = "gatewatch.logins"
 ANOMALIES = "gatewatch.anomalies"
 #: What people said of anomalies; the database's own function names it too.
 STATUSES = "gatewatch.statuses"
+#: What could not be processed, for whoever wants to mend it and send it again.
+DEAD_LETTERS = "gatewatch.logins.dead-letter"
 #: The partitions of the embedded log unless it was created with another number.
 DEFAULT_PARTITIONS = 8
 
@@ -286,14 +288,6 @@ class Success(NamedTuple):
 
 class PartitionStore(Protocol):
     """The store as the owner of partitions sees it."""
-
-    def backlog(self, claims: Collection[Claim]) -> set[int]:
-        """The partitions among these that have something to read."""
-        ...
-
-    def read(self, claim: Claim, limit: int) -> list[LogRecord]:
-        """The next records from `claim.next_offset` on; offsets may jump where the log lost a range."""
-        ...
 
     def tenants(self, ids: Collection[str]) -> dict[str, Tenant]:
         """Salt and policy of each tenant; one seen for the first time is created."""

@@ -88,6 +88,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters_per_key: Annotated[int, msgspec.Meta(ge=0)] = 1_000
     #: The most streams of one API process.
     stream_clients: Positive = 256
+    #: Kafka brokers, as `host:port` with commas: the log is the topic `gatewatch.logins` then; without any it is
+    #: embedded in PostgreSQL.
+    kafka_bootstrap: str = ""
+    #: What the names of our topics, and of the detectors' consumer group, begin with.
+    kafka_prefix: Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[A-Za-z0-9._-]*$")] = ""
+    #: Partitions of the log's topic when it is created, and copies of each (0: as many as is the brokers' default).
+    kafka_partitions: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 64
+    kafka_replicas: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0
+    #: How long an append may take until all in-sync copies have it, in seconds; then it is refused.
+    kafka_delivery_seconds: Annotated[float, msgspec.Meta(ge=0.5, le=120.0)] = 5.0
+    #: How brokers are spoken to, and as whom.
+    kafka_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    kafka_sasl: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = ""
+    kafka_username: str = ""
+    kafka_password: str = ""
+    #: Where OAUTHBEARER tokens are issued, and to which client.
+    kafka_oauth_url: str = ""
+    kafka_oauth_client: str = ""
+    kafka_oauth_secret: str = ""
+    kafka_oauth_scope: str = ""
+    #: PEM files: who signs the brokers' certificates (default: the system's), and a certificate and key of our own.
+    kafka_ca: str = ""
+    kafka_certificate: str = ""
+    kafka_certificate_key: str = ""
+    kafka_key_password: str = ""
     #: debug, info, warning or error.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -104,6 +129,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 ip_network(proxy)
             except ValueError:
                 raise ValueError(f"trusted_proxies: {proxy!r} is no address or network") from None
+        _check_kafka(self)
 
     @property
     def _url(self) -> SplitResult:
@@ -142,6 +168,17 @@ def _check_url(text: str) -> None:
     except ValueError:
         pass
     raise ValueError("public_url: no address such as https://example.org/gatewatch")
+
+
+def _check_kafka(settings: Settings) -> None:
+    """What goes together: credentials, and a way to send them."""
+    sasl, security = settings.kafka_sasl, settings.kafka_security
+    if bool(sasl) != security.startswith("sasl"):
+        raise ValueError(f"kafka_sasl: {sasl or 'nothing'!r} does not go with kafka_security {security!r}")
+    needed = ["kafka_oauth_url", "kafka_oauth_client"] if sasl == "OAUTHBEARER" else ["kafka_username"]
+    for name in needed if sasl else []:
+        if not getattr(settings, name):
+            raise ValueError(f"{name}: {sasl} needs it")
 
 
 def _listed(text: str) -> list[str]:

@@ -74,7 +74,7 @@ class Detector:
     """
 
     def __init__(self, settings: Settings, parts: Processing, stop: Event) -> None:
-        self._membership, self._store, self._maker, self._reviewer, self._reset = parts
+        self._membership, self._store, self._maker, self._reviewer, self._reset, self._source = parts
         self._pace, self._stop = settings, stop
         self._clock: Clock = parts.maker.clock
         self._owned: dict[int, Partition] = {}
@@ -130,7 +130,7 @@ class Detector:
     def _turn(self) -> None:
         if self._flight is None:
             self._keep()
-        waiting = sorted(self._store.backlog([self._after_flight(p.claim) for p in self._owned.values()]))
+        waiting = sorted(self._source.backlog([self._after_flight(p.claim) for p in self._owned.values()]))
         for part, following in zip(waiting, [*waiting[1:], *waiting[:1]], strict=True):
             if part in self._owned and not self._stop.is_set():
                 self._guarded(part, partial(self._batch, following=following))
@@ -174,7 +174,7 @@ class Detector:
         kept = self._membership.renew(claims) if claims else set()
         for part in [part for part in self._owned if part not in kept]:
             self._lose(part)
-        _, _, share = self._membership.layout()
+        share = self._membership.share()
         surplus = sorted(self._owned)[share:]
         self._membership.release([self._owned[part].claim for part in surplus])
         for part in surplus:
@@ -245,7 +245,7 @@ class Detector:
             found = ahead.outcome.result()
             if found and (ahead.claim, ahead.limit) == (claim, limit):
                 return found
-        return self._reader.submit(self._store.read, claim, limit).result()
+        return self._reader.submit(self._source.read, claim, limit).result()
 
     def _read_ahead(self, part: int, partition: Partition, found: Sequence[LogRecord]) -> None:
         """Read what comes next while this partition's batch is made."""
@@ -256,7 +256,7 @@ class Detector:
         claim = self._after_flight(following.claim)
         if following is partition:
             claim = msgspec.structs.replace(claim, next_offset=found[-1].offset + 1)
-        self._ahead = Ahead(claim, limit, self._reader.submit(self._store.read, claim, limit))
+        self._ahead = Ahead(claim, limit, self._reader.submit(self._source.read, claim, limit))
 
     def _commit(self, batch: Batch) -> tuple[Deleted, float]:
         began = monotonic()
@@ -279,13 +279,14 @@ class Detector:
             self._lose(part)
             return
         partition.claim = msgspec.structs.replace(partition.claim, next_offset=batch.next_offset)
+        self._source.done(partition.claim)
         partition.rest(batch)
         partition.forget(deleted)
         partition.shrink(len(self._owned))
         self._limits[part] = self._next_limit(flight.records, flight.limit, max(flight.seconds, seconds))
         self._bad.pop(part, None)
-        count(batch)
-        self._break(batch)
+        count(batch, flight.records)
+        self._break(batch, flight.records)
 
     def _next_limit(self, n: int, limit: int, seconds: float) -> int:
         """How many records the next batch may hold: making it and storing it take about `BATCH_SECONDS` each, so never
@@ -295,12 +296,11 @@ class Detector:
             return max(1, int(n * BATCH_SECONDS / seconds))
         return min(self._pace.batch_size, limit * 2) if seconds < BATCH_SECONDS / 2 else limit
 
-    def _break(self, batch: Batch) -> None:
+    def _break(self, batch: Batch, records: int) -> None:
         """The breaker: nothing but bad messages, and many of them, stops the partition instead of burying it."""
         part = batch.claim.part
         bad = sum(dead.reject.reason in (UNDECODABLE, REFUSED) for dead in batch.dead)
-        spoilt = bad == batch.next_offset - batch.claim.next_offset
-        self._streaks[part] = self._streaks.get(part, 0) + bad if spoilt else 0
+        self._streaks[part] = self._streaks.get(part, 0) + bad if bad == records else 0
         if self._streaks[part] >= BREAKER_RECORDS:
             self._log.error(
                 "partition stopped: nothing but bad messages", part=part, records=self._streaks[part]
@@ -345,9 +345,9 @@ def _count_anomalies(found: list[Anomaly]) -> None:
         metrics.ANOMALIES.labels(anomaly.detector, anomaly.severity).inc()
 
 
-def count(batch: Batch) -> None:
+def count(batch: Batch, records: int) -> None:
     """Say in metrics what a stored batch held."""
-    metrics.BATCH_RECORDS.observe(batch.next_offset - batch.claim.next_offset)
+    metrics.BATCH_RECORDS.observe(records)
     for labels, n in Counter((row.source, row.outcome) for row in batch.events).items():
         metrics.EVENTS.labels(*labels).inc(n)
     for part, n in Counter(batch.degraded).items():

@@ -15,6 +15,7 @@ import msgspec
 
 from gatewatch import bootstrap, logs
 from gatewatch.adapters.postgres.connection import Session
+from gatewatch.adapters.postgres.leases import Leases
 from gatewatch.adapters.postgres.log import PostgresLog
 from gatewatch.core.partitioning import partition_of
 from gatewatch.ports import LOGINS, BadData, Fenced, StaleRoute, Unavailable
@@ -125,6 +126,7 @@ class Thief:
 
     def _steal(self) -> None:
         leases, store, maker, *_ = self._parts
+        assert isinstance(leases, Leases)
         partitions, _, _ = leases.layout()
         claim = leases.claim(random.randrange(partitions), force=True)
         if claim is None:

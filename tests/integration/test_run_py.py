@@ -18,7 +18,7 @@ import pytest
 import gatewatch
 from tests.support.servers import ROOT
 
-LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-boot.lock", "requirements-node.lock"]
+LOCKS = [f"requirements{kind}.lock" for kind in ("", "-dev", "-boot", "-node", "-java")]
 
 #: Stands for node and its npm: it notes what it was asked, and "builds" an app.
 FAKE_NODE = """#!/bin/sh

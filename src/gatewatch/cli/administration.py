@@ -1,4 +1,4 @@
-"""`gatewatch policy show|set`, `gatewatch topics grow`."""
+"""`gatewatch policy show|set`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gatewatch import bootstrap
 from gatewatch.cli.asking import queries
 from gatewatch.cli.attendance import reachable
 from gatewatch.cli.errors import UserError
-from gatewatch.cli.state import State, state_of
+from gatewatch.cli.state import state_of
 from gatewatch.services.policies import PolicyRefused, set_policy
 
 
@@ -23,9 +23,6 @@ def register(app: typer.Typer) -> None:
     policy.command("show")(show)
     policy.command("set")(set_)
     app.add_typer(policy, name="policy")
-    topics = typer.Typer(help="The partitions of the log.", no_args_is_help=True)
-    topics.command("grow")(grow)
-    app.add_typer(topics, name="topics")
 
 
 def show(context: typer.Context) -> None:
@@ -68,21 +65,3 @@ def who() -> str:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):
         return "cli"
-
-
-def grow(
-    context: typer.Context,
-    partitions: Annotated[int, typer.Argument(min=1, max=1024, help="The new number of partitions.")],
-) -> None:
-    """Have more partitions; what lies on old ones finds its way."""
-    state = state_of(context)
-    with reachable(state.settings) as conninfo:
-        _grow(state, conninfo, partitions)
-
-
-def _grow(state: State, conninfo: str, partitions: int) -> None:
-    try:
-        generation = bootstrap.grow(conninfo, partitions)
-    except bootstrap.CannotGrow as error:
-        raise UserError(str(error)) from None
-    state.say(f"the log has {partitions} partitions (generation {generation})")

@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from gatewatch import bootstrap
-from gatewatch.bootstrap import EmbeddedPostgres, MigrationError, PostgresLog, ServerError
+from gatewatch.bootstrap import EmbeddedPostgres, MigrationError, ServerError
 from gatewatch.cli.errors import UserError
 from gatewatch.cli.supervisor import TICK, AlreadyRunning, Report, Supervisor
+from gatewatch.log_ports import Log as AppendTo
 from gatewatch.ports import Unavailable
 from gatewatch.read_ports import NotPrepared
 from gatewatch.settings import Settings
@@ -152,12 +153,12 @@ class Log:
 
     def __init__(self, attendance: Attendance) -> None:
         self._attendance = attendance
-        self._log: PostgresLog | None = None
+        self._log: AppendTo | None = None
 
     def append(self, records: Sequence[tuple[str, bytes]]) -> None:
         """Append; where that fails, the next attempt finds the database anew."""
         if self._log is None:
-            self._log = PostgresLog(self._attendance.conninfo)
+            self._log = bootstrap.appending(self._attendance.settings, self._attendance.conninfo)
         try:
             self._log.append(records)
         except Unavailable:

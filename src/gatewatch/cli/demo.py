@@ -95,6 +95,7 @@ def _own(state: State) -> State:
     bootstrap.build_mmdb(geo, networks())
     return state.with_settings(
         database_url="",
+        kafka_bootstrap="",
         data_dir=str(folder),
         geo_city=str(geo),
         geo_asn="",
@@ -135,7 +136,7 @@ class _Feeder:
         until = self._start + HISTORY_DAYS * DAY
         log, store = (
             Log(self._system),
-            bootstrap.imports(lambda: self._system.conninfo, self._settings.tenant),
+            bootstrap.imports(self._settings, lambda: self._system.conninfo),
         )
         importer = Importer(log, store, self._arrival, progress, self._pause)
         progress.say(f"the organisation's first {HISTORY_DAYS} days are imported and assessed …")
@@ -172,7 +173,7 @@ class _Feeder:
     def _live(self) -> None:
         log, store = (
             Log(self._system),
-            bootstrap.imports(lambda: self._system.conninfo, self._settings.tenant),
+            bootstrap.imports(self._settings, lambda: self._system.conninfo),
         )
         arrival = msgspec.structs.replace(self._arrival, origin="")
         importer = Importer(log, store, arrival, _Silent(), self._pause)

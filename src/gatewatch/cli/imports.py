@@ -112,7 +112,7 @@ class _Import:
             raise UserError("; ".join(self.problems))
         settings, say = self._state.settings, self._progress.say
         with Attendance(settings, say, command="import", detectors=detectors) as system:
-            log, store = Log(system), bootstrap.imports(lambda: system.conninfo, settings.tenant)
+            log, store = Log(system), bootstrap.imports(settings, lambda: system.conninfo)
             importer = Importer(log, store, self._arrival, self._progress, sleep, patient=self._patient)
             try:
                 for file in readable:

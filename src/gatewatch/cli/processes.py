@@ -33,9 +33,15 @@ def up(
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Fail where the database is away, instead of waiting.")
     ] = False,
+    kafka: Annotated[
+        str,
+        typer.Option(help="Brokers that the log lies on (GATEWATCH_KAFKA_BOOTSTRAP).", show_default=False),
+    ] = "",
 ) -> None:
     """Run the whole system on this machine until Ctrl-C; its data stays."""
     state = state_of(context)
+    if kafka:
+        state = state.with_settings(kafka_bootstrap=kafka)
     settings = state.settings
     logs.configure(settings.log_level, "up")
     stop = stopping.on_signals()
@@ -136,7 +142,7 @@ def migrate(context: typer.Context) -> None:
 
 
 def _migrate(state: State, conninfo: str) -> None:
-    applied = bootstrap.prepare(conninfo, state.settings.log_partitions)
+    applied = bootstrap.prepare_log(state.settings, conninfo)
     state.say(f"migrated: {', '.join(applied)}" if applied else "nothing to migrate")
 
 

@@ -195,7 +195,7 @@ def _importing(state: State, arrival: Arrival) -> Iterator[Importer]:
         progress_for(state.err) as progress,
         Attendance(state.settings, progress.say, command="simulate") as system,
     ):
-        log, store = Log(system), bootstrap.imports(lambda: system.conninfo, state.settings.tenant)
+        log, store = Log(system), bootstrap.imports(state.settings, lambda: system.conninfo)
         try:
             importer = Importer(log, store, arrival, progress, sleep)
             yield importer

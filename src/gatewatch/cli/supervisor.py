@@ -115,7 +115,7 @@ class Supervisor:
             )
 
     def _migrate(self) -> None:
-        applied = bootstrap.prepare(self._conninfo, self._settings.log_partitions)
+        applied = bootstrap.prepare_log(self._settings, self._conninfo)
         if applied:
             self._report(f"the database was migrated: {', '.join(applied)}")
 

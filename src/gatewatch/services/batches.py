@@ -21,6 +21,7 @@ from gatewatch.core.signals import Assessment
 from gatewatch.core.times import DAY, isoformat
 from gatewatch.ports import (
     ANOMALIES,
+    DEAD_LETTERS,
     LOGINS,
     Batch,
     Clock,
@@ -39,6 +40,7 @@ from gatewatch.ports import (
     Touch,
     UserState,
 )
+from gatewatch.services.announcing import dead_letter
 from gatewatch.services.decoding import ReadForeign, belongs_elsewhere, decode, refusal
 from gatewatch.services.partition import Partition
 from gatewatch.services.surroundings import REVIEWED, Origin, Surroundings
@@ -48,7 +50,10 @@ RISK_HALF_LIFE = 7 * DAY
 
 
 class BatchMaker(msgspec.Struct, frozen=True):
-    """Makes batches. `retention` (µs, 0: for ever) turns events older than that at arrival into dead letters."""
+    """Makes batches. `retention` (µs, 0: for ever) turns events older than that at arrival into dead letters.
+
+    Where the log lies `elsewhere`, an offset that is missing is no loss, and dead letters are published.
+    """
 
     store: PartitionStore
     engine: Engine
@@ -56,6 +61,7 @@ class BatchMaker(msgspec.Struct, frozen=True):
     foreign: ReadForeign
     clock: Clock
     retention: int = 0
+    elsewhere: bool = False
 
     def make(
         self,
@@ -70,7 +76,7 @@ class BatchMaker(msgspec.Struct, frozen=True):
         """
         claim = partition.claim
         batch = Batch(claim, found[-1].offset + 1, now=self.clock.now())
-        if found[0].offset > claim.next_offset:
+        if not self.elsewhere and found[0].offset > claim.next_offset:
             batch.gap = (claim.next_offset, found[0].offset)
         work = _Work(self, partition, owned, batch)
         here = work.sort_out(found, refused)
@@ -184,6 +190,9 @@ class _Work:
 
     def _dead(self, offset: int, record: RejectRecord) -> None:
         self.batch.dead.append(DeadLetter(offset, record))
+        if self.maker.elsewhere:
+            value = dead_letter(record, self.batch.claim, offset)
+            self.batch.outgoing.append(Outgoing(record.tenant_id, DEAD_LETTERS, record.key, value))
         self._tally(record).dead_letters += 1
 
     def _tally(self, record: Record) -> Tally:

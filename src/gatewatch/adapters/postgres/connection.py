@@ -48,6 +48,8 @@ def translated() -> Iterator[None]:
     except psycopg.DatabaseError as error:
         if error.sqlstate == "GW001":
             raise StaleRoute(first_line(error)) from error
+        if error.sqlstate == "GW006":  # the log lies elsewhere: what was to be appended is not durable
+            raise Unavailable(first_line(error)) from error
         raise
 
 

@@ -141,16 +141,7 @@ class PostgresDecisions:
 
     def tell(self, decision: StoredDecision, told: Told, found: Sequence[Record]) -> bool:
         """Remember and append, in one statement."""
-        was = decision.told
-        wanted = {
-            "tenant": decision.record.tenant_id,
-            "id": decision.id,
-            "login_was": was.login,
-            "challenge_was": was.challenge,
-            "login": told.login,
-            "challenge": told.challenge,
-            "values": [records.encode(record) for record in found],
-        }
+        wanted = telling(decision, told, found)
         ((done,),) = self._appending("tell", decision.record.key, wanted)
         return bool(done)
 
@@ -176,6 +167,20 @@ class PostgresDecisions:
     def _rows(self, name: str, **parameters: Any) -> list[Row]:
         with self._pool.lent() as session:
             return session.rows(_SQL[name], parameters)
+
+
+def telling(decision: StoredDecision, told: Told, found: Sequence[Record]) -> dict[str, Any]:
+    """What a report is stored with."""
+    was = decision.told
+    return {
+        "tenant": decision.record.tenant_id,
+        "id": decision.id,
+        "login_was": was.login,
+        "challenge_was": was.challenge,
+        "login": told.login,
+        "challenge": told.challenge,
+        "values": [records.encode(record) for record in found],
+    }
 
 
 def _remember(remembered: dict[K, V], key: K, value: V, most: int) -> None:

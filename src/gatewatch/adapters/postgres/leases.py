@@ -12,16 +12,20 @@ from psycopg.errors import LockNotAvailable
 
 from gatewatch.adapters.postgres.connection import Session
 from gatewatch.adapters.postgres.statements import load
+from gatewatch.log_ports import WrongLog
 from gatewatch.ports import Claim, Unavailable
 
 _SQL = load("leases.sql")
 
 
 class Leases:
-    """One member's share of a topic. `timeout` is how long a member may be silent before others take over (s)."""
+    """One member's share of a topic (see `log_ports.Membership`).
 
-    def __init__(self, session: Session, topic: str, timeout: float) -> None:
-        self._session, self._topic = session, topic
+    `timeout` is how long a member may be silent before others take over (s); `elsewhere`: the records lie on Kafka.
+    """
+
+    def __init__(self, session: Session, topic: str, timeout: float, *, elsewhere: bool = False) -> None:
+        self._session, self._topic, self._elsewhere = session, topic, elsewhere
         self.member = str(uuid4())
         self._timeout = timedelta(seconds=timeout)
 
@@ -35,9 +39,27 @@ class Leases:
 
     def layout(self) -> tuple[int, int, int]:
         """(partitions, generation, this member's fair share)."""
-        ((partitions, generation),) = self._session.rows(_SQL["topic"], {"topic": self._topic})
+        partitions, generation = self._known()
         ((members,),) = self._session.rows(_SQL["members"], {"timeout": self._timeout})
         return partitions, generation, -(-partitions // max(1, members))
+
+    def share(self) -> int:
+        """The fair share of this member. Raises `WrongLog`."""
+        return self.layout()[2]
+
+    def _known(self) -> tuple[int, int]:
+        """How many partitions the topic has, and at which generation."""
+        found = self._session.rows(_SQL["topic"], {"topic": self._topic})
+        if not found:
+            raise Unavailable(f"the database does not know topic {self._topic} yet")
+        partitions, generation, elsewhere = found[0]
+        if elsewhere != self._elsewhere:
+            raise WrongLog(
+                "the log of this database lies on Kafka: GATEWATCH_KAFKA_BOOTSTRAP must say where"
+                if elsewhere
+                else "the log of this database lies in PostgreSQL: it is not for use with Kafka"
+            )
+        return partitions, generation
 
     def free(self) -> list[int]:
         """The partitions without an owner that beats; our own count too, after what we knew of them was dropped."""
@@ -70,7 +92,7 @@ class Leases:
             return None
         epoch, next_offset, out_seq = rows[0]
         # Read after the claim: a growth that comes later raises the epoch, one that came earlier is seen here.
-        ((partitions, generation),) = self._session.rows(_SQL["topic"], {"topic": self._topic})
+        partitions, generation = self._known()
         return Claim(self._topic, part, epoch, self.member, next_offset, out_seq, generation, partitions)
 
     def _take(self, wanted: dict[str, Any]) -> list[tuple[Any, ...]] | None:

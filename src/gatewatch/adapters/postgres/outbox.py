@@ -34,20 +34,24 @@ class PostgresOutbox:
 
 
 class Upkeep:
-    """What somebody has to do now and then. `retention_days` 0 keeps events for ever."""
+    """What somebody has to do now and then. `retention_days` 0 keeps events for ever; `embedded`: so is the log."""
 
-    def __init__(self, session: Session, retention_days: int) -> None:
-        self._session, self._retention_days = session, retention_days
+    def __init__(self, session: Session, retention_days: int, *, embedded: bool = True) -> None:
+        self._session, self._retention_days, self._embedded = session, retention_days, embedded
 
     def __call__(self) -> None:
         """Close a full segment, drop what was read, forget old messages, drop what is past its retention."""
-        topic = {"topic": LOGINS}
-        ((records, age),) = self._session.rows(_SQL["segment"], topic)
-        if records >= SEGMENT_RECORDS or (records and age >= SEGMENT_SECONDS):
-            self._session.run(_SQL["roll"], topic)
-        self._session.run(_SQL["drop"], topic | {"keep": timedelta(0)})
+        if self._embedded:
+            self._segments()
         self._session.run(_SQL["forget"], {"keep": KEEP_OUTBOX})
         if self._retention_days:
             keep = {"keep": timedelta(days=self._retention_days)}
             self._session.run(_SQL["drop_events"], keep)
             self._session.run(_SQL["forget_decisions"], keep)
+
+    def _segments(self) -> None:
+        topic = {"topic": LOGINS}
+        ((records, age),) = self._session.rows(_SQL["segment"], topic)
+        if records >= SEGMENT_RECORDS or (records and age >= SEGMENT_SECONDS):
+            self._session.run(_SQL["roll"], topic)
+        self._session.run(_SQL["drop"], topic | {"keep": timedelta(0)})

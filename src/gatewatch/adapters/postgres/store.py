@@ -1,4 +1,4 @@
-"""The store as the owner of partitions sees it (see `ports.PartitionStore`)."""
+"""The store as the owner of partitions sees it (see `ports.PartitionStore`), and the embedded log beside it."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -49,8 +49,8 @@ Range = tuple[int, int]
 
 
 class PostgresStore:
-    """Looks up through one session, commits through another and reads the log through a third (the same, where none is
-    given).
+    """Looks up through one session, commits through another and reads the embedded log through a third (the same, where
+    none is given); so it is a `log_ports.LogSource` as well.
 
     With three, one batch can be made while another is stored and a third one's records are read; claims belong to the
     one that commits, for it is the one that holds locks. `lease` is how long a commit extends its partition's lease.
@@ -81,6 +81,9 @@ class PostgresStore:
         where = {"topic": claim.topic, "part": claim.part, "offset": claim.next_offset}
         rows = self._log.rows(_SQL["read_log"], where | {"limit": limit, "bytes": MAX_READ_BYTES})
         return [LogRecord(*row) for row in rows]
+
+    def done(self, claim: Claim) -> None:
+        """Nothing: what was read is dropped as a whole segment (see `outbox.Upkeep`)."""
 
     def tenants(self, ids: Collection[str]) -> dict[str, Tenant]:
         """Salt and policy of tenants; unknown ones are created."""

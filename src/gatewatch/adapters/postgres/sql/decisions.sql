@@ -18,6 +18,18 @@ SELECT decision_tell(%(tenant)s, %(id)s, %(login_was)s, %(challenge_was)s, %(log
 SELECT id, record, answer, decided_at, login, challenge FROM decisions
 WHERE tenant_id = current_setting('gatewatch.tenant') AND id = %(id)s
 
+-- name: claim
+SELECT claimed, digest, answer, unproven FROM decision_claim(%(tenant)s, %(id)s, %(digest)s, %(record)s, %(answer)s)
+
+-- name: told
+SELECT decision_told(%(tenant)s, %(id)s, %(login_was)s, %(challenge_was)s, %(login)s, %(challenge)s, %(values)s::bytea[])
+
+-- name: unproven
+SELECT unproven FROM decisions WHERE tenant_id = current_setting('gatewatch.tenant') AND id = %(id)s
+
+-- name: proven
+SELECT decision_proven(%(tenant)s, %(id)s, %(values)s::bytea[])
+
 -- name: counts
 SELECT part, attribute, value, n, chunk, counters FROM decision_counts(%(tenant)s)
 

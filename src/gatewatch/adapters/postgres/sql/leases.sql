@@ -9,7 +9,7 @@ DELETE FROM members WHERE member = %(member)s OR seen_at < clock_timestamp() - i
 SELECT count(*) FROM members WHERE seen_at > clock_timestamp() - %(timeout)s
 
 -- name: topic
-SELECT partitions, generation FROM topics WHERE topic = %(topic)s
+SELECT partitions, generation, kafka_id IS NOT NULL FROM topics WHERE topic = %(topic)s
 
 -- name: free
 SELECT part FROM partitions
@@ -37,3 +37,24 @@ WHERE p.topic = %(topic)s AND p.part = %(part)s AND a.pid <> pg_backend_pid()
 -- name: release
 UPDATE partitions SET owner = NULL, lease_until = '-infinity'
 WHERE topic = %(topic)s AND owner = %(owner)s AND part = ANY(%(parts)s)
+
+-- name: skip
+WITH moved AS (
+    UPDATE partitions SET next_offset = %(to)s
+    WHERE topic = %(topic)s AND part = %(part)s AND epoch = %(epoch)s AND owner = %(owner)s AND next_offset = %(from)s
+    RETURNING topic, part)
+INSERT INTO log_gaps (topic, part, from_offset, to_offset) SELECT topic, part, %(from)s, %(to)s FROM moved
+ON CONFLICT (topic, part, from_offset) DO UPDATE SET to_offset = greatest(log_gaps.to_offset, excluded.to_offset)
+
+-- name: tell
+SELECT log_tell(%(topic)s, %(parts)b::integer[], %(ends)b::bigint[], %(until)b::timestamptz[])
+
+-- name: grow
+SELECT grow_topic(%(topic)s, %(partitions)s)
+
+-- name: register
+SELECT register_topic(%(topic)s, %(partitions)s, %(kafka)s)
+
+-- name: known
+SELECT kafka_id, partitions, generation, ARRAY(SELECT next_offset FROM partitions p WHERE p.topic = t.topic ORDER BY part)
+FROM topics t WHERE topic = %(topic)s

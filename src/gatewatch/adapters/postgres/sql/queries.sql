@@ -148,7 +148,7 @@ SELECT body::text FROM policies WHERE tenant_id = current_setting('gatewatch.ten
 -- name: pulse
 SELECT (SELECT coalesce(sum(next_offset), 0)::bigint FROM partitions),
     ARRAY(SELECT p.part FROM partitions p WHERE p.topic = %(topic)s ORDER BY p.part),
-    ARRAY(SELECT h.end_offset - p.next_offset FROM partitions p JOIN log_heads h USING (topic, part)
+    ARRAY(SELECT greatest(h.end_offset - p.next_offset, 0) FROM partitions p JOIN log_heads h USING (topic, part)
           WHERE p.topic = %(topic)s ORDER BY p.part),
     (SELECT count(*) FROM members WHERE seen_at > clock_timestamp() - interval '5 seconds'),
     (SELECT count(*) FROM review_queue WHERE due_at <= now()),
@@ -159,7 +159,7 @@ SELECT (SELECT coalesce(sum(next_offset), 0)::bigint FROM partitions),
 
 -- name: partitions
 -- How records are spread over partitions is nobody's secret; whose they are is not told.
-SELECT p.part, h.end_offset - p.next_offset,
+SELECT p.part, greatest(h.end_offset - p.next_offset, 0),
     CASE WHEN p.owner IS NULL THEN 'none' WHEN p.lease_until < clock_timestamp() THEN 'expired' ELSE 'alive' END,
     coalesce(p.owner::text, ''), CASE WHEN isfinite(p.lease_until) THEN p.lease_until END
 FROM partitions p JOIN log_heads h USING (topic, part)

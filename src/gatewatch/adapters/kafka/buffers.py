@@ -1,0 +1,64 @@
+"""Records of one partition between the broker and their batch."""
+
+from bisect import bisect_left
+from operator import attrgetter
+
+from confluent_kafka import Message
+
+from gatewatch.ports import Claim, LogRecord
+
+#: What is looked at of a key, in characters: only a foreign producer's is longer, or no text.
+MAX_KEY = 512
+_offset = attrgetter("offset")
+
+
+class Buffer:
+    """What was fetched for a claim and is not yet stored, in the order of offsets."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.epoch = claim.epoch
+        self.stored = claim.next_offset
+        self.paused = False
+        self.size = 0
+        self._records: list[LogRecord] = []
+        self._times: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def put(self, message: Message) -> None:
+        """Take what was fetched; what is stored already is of no use."""
+        record = record_of(message)
+        if record.offset >= self.stored:
+            self._records.append(record)
+            self._times.append(message.timestamp()[1] * 1_000)
+            self.size += len(record.value)
+
+    def read(self, offset: int, limit: int) -> list[LogRecord]:
+        """The next records from an offset on."""
+        start = bisect_left(self._records, offset, key=_offset)
+        return self._records[start : start + limit]
+
+    def reaches(self, offset: int) -> bool:
+        """Whether there is anything from an offset on."""
+        return bool(self._records) and self._records[-1].offset >= offset
+
+    def forget(self, offset: int) -> None:
+        """Everything before an offset is stored."""
+        self.stored = offset
+        n = bisect_left(self._records, offset, key=_offset)
+        self.size -= sum(len(record.value) for record in self._records[:n])
+        del self._records[:n], self._times[:n]
+
+    @property
+    def oldest(self) -> int | None:
+        """When the oldest record that is not stored came (µs), None without any."""
+        return self._times[0] if self._times else None
+
+
+def record_of(message: Message) -> LogRecord:
+    """A message as the log's reader gives it; anybody may have written it, so its key is made a text."""
+    offset, key, value = message.offset(), message.key(), message.value()
+    assert offset is not None  # of a message without an error
+    text = (key or b"").decode("utf-8", "replace").replace("\0", "\ufffd")[:MAX_KEY]
+    return LogRecord(offset, text, value or b"")

@@ -1,0 +1,97 @@
+"""How clients reach the brokers, from the settings; and Kafka's errors as the ports' own."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+
+from gatewatch import logs
+from gatewatch.ports import BadData, Unavailable
+from gatewatch.settings import Settings
+
+#: The largest record, in bytes: an event with everything that is kept of it has less than 2 MiB.
+MAX_RECORD = 4 << 20
+#: How often clients look how many partitions a topic has, in milliseconds.
+METADATA_AGE = 5_000
+
+Config = dict[str, Any]
+
+_FROM_SETTINGS = {
+    "sasl.username": "kafka_username",
+    "sasl.password": "kafka_password",
+    "sasl.oauthbearer.token.endpoint.url": "kafka_oauth_url",
+    "sasl.oauthbearer.client.id": "kafka_oauth_client",
+    "sasl.oauthbearer.client.secret": "kafka_oauth_secret",
+    "sasl.oauthbearer.scope": "kafka_oauth_scope",
+    "ssl.ca.location": "kafka_ca",
+    "ssl.certificate.location": "kafka_certificate",
+    "ssl.key.location": "kafka_certificate_key",
+    "ssl.key.password": "kafka_key_password",
+}
+
+
+def config(settings: Settings) -> Config:
+    """What every client is made with."""
+    found: Config = {
+        "bootstrap.servers": settings.kafka_bootstrap,
+        "client.id": "gatewatch",
+        "security.protocol": settings.kafka_security,
+        "socket.keepalive.enable": True,
+        "topic.metadata.refresh.interval.ms": METADATA_AGE,
+        "reconnect.backoff.max.ms": 1_000,
+        "logger": _quiet(),
+    }
+    if settings.kafka_sasl:
+        found["sasl.mechanism"] = settings.kafka_sasl
+    if settings.kafka_sasl == "OAUTHBEARER":
+        found["sasl.oauthbearer.method"] = "oidc"
+    return found | {key: value for key, name in _FROM_SETTINGS.items() if (value := getattr(settings, name))}
+
+
+def _quiet() -> logging.Logger:
+    """The library's own log: what matters of it comes as errors, which `Outage` tells once."""
+    logger = logging.getLogger("gatewatch.kafka")
+    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    return logger
+
+
+class Outage:
+    """Tells that brokers are away, or refuse us, once for each kind of error, and once that they are back."""
+
+    def __init__(self, what: str) -> None:
+        self._what, self._log = what, logs.get()
+        self._told: set[str] = set()
+
+    def __call__(self, error: KafkaError) -> None:
+        """A client's error, as its callback is given it."""
+        if error.name() not in self._told:
+            self._told.add(error.name())
+            self._log.warning(
+                "Kafka does not answer", client=self._what, error=error.name(), reason=error.str()
+            )
+
+    def over(self) -> None:
+        """Something went through."""
+        if self._told:
+            self._told.clear()
+            self._log.info("Kafka is back", client=self._what)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Kafka's errors as `Unavailable`; of a record that is too large `BadData`."""
+    try:
+        yield
+    except KafkaException as error:
+        raise as_ours(error.args[0]) from error
+
+
+def as_ours(error: KafkaError) -> Exception:
+    """An error of Kafka's as one of the ports."""
+    if error.code() in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD):
+        return BadData(f"Kafka refuses a record: {error.str()}")
+    return Unavailable(f"Kafka: {error.str()}")

@@ -1,0 +1,83 @@
+"""The part of the composition root that a log on Kafka needs; `bootstrap` imports it where one is configured."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from gatewatch.adapters.kafka.announcements import Announcements
+from gatewatch.adapters.kafka.connection import config
+from gatewatch.adapters.kafka.group import GROUP, KafkaGroup
+from gatewatch.adapters.kafka.log import KafkaLog
+from gatewatch.adapters.kafka.topics import Topics, declared
+from gatewatch.adapters.postgres.book import PostgresBook
+from gatewatch.adapters.postgres.connection import Session
+from gatewatch.log_ports import Log, Membership
+from gatewatch.ports import ANOMALIES, DEAD_LETTERS, LOGINS, STATUSES, Unavailable
+from gatewatch.services.announcing import of_anomaly, of_dead_letter, of_status
+from gatewatch.services.topics import TopicKeeping
+from gatewatch.settings import Settings
+
+
+def topics(settings: Settings) -> Topics:
+    """What the brokers are asked and told of topics."""
+    return Topics(config(settings))
+
+
+def log_ends(settings: Settings) -> Callable[[], dict[int, int]]:
+    """Tells where each partition of the log ends."""
+    return partial(topics(settings).ends, settings.kafka_prefix + LOGINS)
+
+
+@contextmanager
+def topic_keeping(settings: Settings, conninfo: str) -> Iterator[TopicKeeping]:
+    """What an operator does with the topics."""
+    session = Session(conninfo)
+    try:
+        yield TopicKeeping(topics(settings), PostgresBook(session, LOGINS), declared(settings))
+    finally:
+        session.close()
+
+
+def appending(settings: Settings, conninfo: str, role: str) -> KafkaLog:
+    """The log, to append to, as soon as it is known to be the one that the database's detectors read."""
+    return _writer(settings, LOGINS, partial(_verify, settings, conninfo, role))
+
+
+def _writer(settings: Settings, topic: str, verify: Callable[[], None] | None = None) -> KafkaLog:
+    return KafkaLog(config(settings), settings.kafka_prefix + topic, settings.kafka_delivery_seconds, verify)
+
+
+def _verify(settings: Settings, conninfo: str, role: str) -> None:
+    session = Session(conninfo, role)
+    try:
+        known = PostgresBook(session, LOGINS).id()
+    finally:
+        session.close()
+    name = settings.kafka_prefix + LOGINS
+    found = topics(settings).found([name]).get(name)
+    if found is None or found.id != known:
+        raise Unavailable(f"the database does not know Kafka's topic {name}: run `gatewatch topics create`")
+
+
+def group(settings: Settings, leases: Membership, session: Session) -> KafkaGroup:
+    """A detector's member of the consumer group; `session` is the one of its leases."""
+    return KafkaGroup(
+        config(settings),
+        settings.kafka_prefix + GROUP,
+        settings.kafka_prefix + LOGINS,
+        topics(settings),
+        leases,
+        PostgresBook(session, LOGINS),
+        ahead=settings.batch_size,
+        timeout=settings.lease_timeout,
+    )
+
+
+def announcements(settings: Settings) -> dict[str, Log]:
+    """Where anomalies, what people say of them, and dead letters are published."""
+    anomalies, dead = _writer(settings, ANOMALIES), _writer(settings, DEAD_LETTERS)
+    return {
+        ANOMALIES: Announcements(anomalies, of_anomaly),
+        STATUSES: Announcements(anomalies, of_status),
+        DEAD_LETTERS: Announcements(dead, of_dead_letter),
+    }
