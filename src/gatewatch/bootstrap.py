@@ -234,18 +234,19 @@ class Relaying(NamedTuple):
 def relaying(settings: Settings, conninfo: str) -> Relaying:
     """Wire a notifier to a database: where the log is embedded, that is its one sink."""
     session = Session(conninfo)
+    outbox = PostgresOutbox(session)
     sinks = {LOGINS: appending(settings, conninfo)}
     if settings.kafka_bootstrap:
         from gatewatch import bootstrap_kafka
 
-        sinks |= bootstrap_kafka.announcements(settings)
+        sinks |= bootstrap_kafka.announcements(settings, outbox.standing)
 
     def reset() -> None:
         session.close()
         for sink in sinks.values():
             sink.close()
 
-    relay = Relay(PostgresOutbox(session), sinks)
+    relay = Relay(outbox, sinks)
     upkeep = Upkeep(session, settings.retention_days, embedded=not settings.kafka_bootstrap)
     return Relaying(relay, upkeep, reset)
 

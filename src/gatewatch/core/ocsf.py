@@ -4,18 +4,16 @@ Source: schema.ocsf.io, class 2004. What OCSF has no attribute for (version, sta
 """
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from gatewatch.core import advice, phrases, wording
-from gatewatch.core.anomalies import Anomaly
+from gatewatch.core.anomalies import Anomaly, Status
 from gatewatch.core.signals import Kind, Level
 
 #: The version of the schema that findings keep to.
 SCHEMA_VERSION = "1.8.0"
-
-Status = Literal["new", "in_progress", "suppressed", "resolved"]
 
 _FINDINGS, _DETECTION_FINDING = 2, 2004
 _CREATE, _UPDATE, _CLOSE = 1, 2, 3

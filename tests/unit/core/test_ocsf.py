@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
-from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from gatewatch.core import ocsf
 from gatewatch.core.anomalies import Anomaly, hits_of, of_finding
@@ -21,6 +20,7 @@ from gatewatch.core.policy import DEFAULT
 from gatewatch.core.signals import Finding, Level
 from gatewatch.detectors import extended_engine
 from tests.builders import ABROAD, AWAY_IP, LAGOS, SAFARI, START, at, burst, daily, failure, learn, login
+from tests.support.ocsf import finding_schema
 
 NOON = at("2026-04-06 12:00:00")
 STRANGE: dict[str, Any] = {"ip": AWAY_IP, "geo": LAGOS, "asn": ABROAD, "ua": SAFARI}
@@ -39,8 +39,7 @@ _json = st.recursive(
 @pytest.fixture(scope="module")
 def schema() -> Draft202012Validator:
     """The schema of the class, as it is pinned."""
-    found = OcsfJsonSchemaEmbedded(get_ocsf_schema(ocsf.SCHEMA_VERSION)).get_class_schema("detection_finding")
-    return Draft202012Validator(found)
+    return finding_schema()
 
 
 def ours() -> Iterator[Anomaly]:
