@@ -10,6 +10,7 @@ import gzip
 import mimetypes
 import secrets
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,8 +56,9 @@ class WebApp(NamedTuple):
     files: Mapping[str, File]
 
 
+@cache
 def load(folder: Path = BUILT) -> WebApp:
-    """Read what was built; nothing outside of it can be asked for."""
+    """Read what was built, once per process; nothing outside of it can be asked for."""
     shell = folder / "index.html"
     if not shell.is_file():
         return WebApp("", {})
