@@ -250,11 +250,12 @@ class Relaying(NamedTuple):
 def relaying(settings: Settings, conninfo: str) -> Relaying:
     """Wire a notifier to a database: where the log is embedded, that is its one sink."""
     session = Session(conninfo)
+    outbox = PostgresOutbox(session)
     sinks, ends = {LOGINS: appending(settings, conninfo)}, None
     if settings.kafka_bootstrap:
         from gatewatch import bootstrap_kafka
 
-        sinks |= bootstrap_kafka.announcements(settings)
+        sinks |= bootstrap_kafka.announcements(settings, outbox.standing)
         ends = bootstrap_kafka.log_ends(settings)
 
     def reset() -> None:
@@ -262,7 +263,7 @@ def relaying(settings: Settings, conninfo: str) -> Relaying:
         for sink in sinks.values():
             sink.close()
 
-    relay = Relay(PostgresOutbox(session), sinks)
+    relay = Relay(outbox, sinks)
     upkeep = Upkeep(session, settings.retention_days, ends)
     return Relaying(relay, upkeep, PostgresPipeline(session), reset)
 

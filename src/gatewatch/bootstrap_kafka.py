@@ -11,9 +11,9 @@ from gatewatch.adapters.kafka.log import KafkaLog
 from gatewatch.adapters.kafka.topics import Topics, declared
 from gatewatch.adapters.postgres.book import PostgresBook
 from gatewatch.adapters.postgres.connection import Session
-from gatewatch.log_ports import Log, Membership
+from gatewatch.log_ports import Log, Membership, ReadStanding
 from gatewatch.ports import ANOMALIES, DEAD_LETTERS, LOGINS, STATUSES, Unavailable
-from gatewatch.services.announcing import of_anomaly, of_dead_letter, of_status
+from gatewatch.services.announcing import of_anomalies, of_dead_letters, of_statuses
 from gatewatch.services.topics import TopicKeeping
 from gatewatch.settings import Settings
 
@@ -73,11 +73,11 @@ def group(settings: Settings, leases: Membership, session: Session) -> KafkaGrou
     )
 
 
-def announcements(settings: Settings) -> dict[str, Log]:
-    """Where anomalies, what people say of them, and dead letters are published."""
+def announcements(settings: Settings, read: ReadStanding) -> dict[str, Log]:
+    """Where anomalies, what people say of them, and dead letters are published; `read` tells how anomalies stand."""
     anomalies, dead = _writer(settings, ANOMALIES), _writer(settings, DEAD_LETTERS)
     return {
-        ANOMALIES: Announcements(anomalies, of_anomaly),
-        STATUSES: Announcements(anomalies, of_status),
-        DEAD_LETTERS: Announcements(dead, of_dead_letter),
+        ANOMALIES: Announcements(anomalies, partial(of_anomalies, read)),
+        STATUSES: Announcements(anomalies, partial(of_statuses, read)),
+        DEAD_LETTERS: Announcements(dead, of_dead_letters),
     }

@@ -7,7 +7,8 @@ from where on. All raise `ports.Unavailable`.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from gatewatch.ports import Claim, LogRecord, LogWriter
+from gatewatch.core.anomalies import Anomaly, Status
+from gatewatch.ports import Claim, LogRecord, LogWriter, TenantKey
 
 
 class WrongLog(Exception):
@@ -174,5 +175,17 @@ class CloudEvent(NamedTuple):
     data: bytes
 
 
-#: Makes a message of what lies in the outbox.
-Shape = Callable[[bytes], CloudEvent]
+#: Makes messages of what lies in the outbox; None where there is nothing left to tell.
+Shape = Callable[[Sequence[bytes]], list[CloudEvent | None]]
+
+
+class Standing(NamedTuple):
+    """An anomaly as it is stored, and what people said of it last."""
+
+    anomaly: Anomaly
+    status: Status
+    revision: int
+
+
+#: Tells how anomalies stand, by (tenant, id). Raises `Unavailable`.
+ReadStanding = Callable[[Collection[TenantKey]], dict[TenantKey, Standing]]

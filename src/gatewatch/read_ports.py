@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from gatewatch.core.anomalies import Anomaly
+from gatewatch.core.anomalies import Status as Status
 from gatewatch.core.context import Context
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.policy import Policy
@@ -81,7 +82,6 @@ class ImportStore(Protocol):
 
 
 #: What people say of an anomaly; one that nobody looked at is new.
-Status = Literal["new", "in_progress", "suppressed", "resolved"]
 
 
 class Said(NamedTuple):

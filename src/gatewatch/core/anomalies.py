@@ -18,6 +18,9 @@ from gatewatch.core.times import DAY
 #: A slot is a fixed stretch of event time.
 SLOT = DAY
 
+#: What people say of an anomaly; where nobody has said anything it is new.
+Status = Literal["new", "in_progress", "suppressed", "resolved"]
+
 
 class Anomaly(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What people look at. Times are µs of event time; `event_id` is the event of the strongest hit ("" for sources)

@@ -14,7 +14,6 @@ import pytest
 from gatewatch import bootstrap
 from gatewatch.access_ports import Permission
 from gatewatch.api.app import build
-from gatewatch.core import anomalies
 from gatewatch.ports import ANOMALIES, DEAD_LETTERS, Unavailable
 from scripts.kafka import Broker
 from tests.builders import START, failure
@@ -22,6 +21,7 @@ from tests.integration.api.asking import question
 from tests.integration.api.conftest import bearer
 from tests.integration.kafka.rig import OnKafka
 from tests.support.http import problem, served
+from tests.support.ocsf import finding_schema
 
 _UNRELAYED = """
 SELECT count(*)::int FROM outbox o LEFT JOIN outbox_positions p USING (part) WHERE o.seq > coalesce(p.seq, 0)
@@ -164,12 +164,14 @@ def test_anomalies_and_dead_letters_are_published(on_kafka: OnKafka) -> None:
     ids = [headers["ce_id"] for headers, _, _ in told]
     assert len(ids) == len(set(ids))
     assert f"{id}.status.1" in ids
-    versions = [
-        (headers, value) for headers, _, value in told if headers["ce_type"] != "gatewatch.anomaly.status"
-    ]
-    newest = {headers["ce_subject"]: anomalies.decode(value or b"") for headers, value in versions}
-    stored = on_kafka.rows("SELECT id, body::text FROM anomalies")
-    assert newest == {key: anomalies.decode(body) for key, body in stored}
+    bodies = [json.loads(value or b"") for _, _, value in told]
+    assert not [error.message for body in bodies for error in finding_schema().iter_errors(body)]
+    newest: dict[str, int] = {}
+    for body in bodies:
+        uid, version = body["finding_info"]["uid"], body["unmapped"]["version"]
+        newest[uid] = max(version, newest.get(uid, 0))
+    assert newest == dict(on_kafka.rows("SELECT id, version::int FROM anomalies"))
+    assert {body["status_id"] for body in bodies if body["unmapped"]["status_revision"]} == {4}
     assert {headers["ce_source"] for headers, _, _ in told} == {"/gatewatch/acme"}
     (dead,) = on_kafka.consumed(prefix + DEAD_LETTERS, 1)
     assert json.loads(dead.value() or b"")["reason"] == "undecodable"

@@ -1,16 +1,21 @@
 """What is published says under its id what it tells."""
 
 import json
+from typing import Any
 
-from gatewatch.core import anomalies
+import msgspec
+
+from gatewatch import __version__
+from gatewatch.core import anomalies, ocsf
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.records import RejectRecord
 from gatewatch.core.times import DAY
+from gatewatch.log_ports import CloudEvent, ReadStanding, Standing
 from gatewatch.ports import LOGINS, Claim
-from gatewatch.services.announcing import dead_letter, of_anomaly, of_dead_letter, of_status
+from gatewatch.services.announcing import dead_letter, of_anomalies, of_dead_letters, of_statuses
 from tests.builders import START
 
-_STATUS = {
+_STATUS: dict[str, Any] = {
     "tenant_id": "a/b c",
     "anomaly": "f00",
     "status": "resolved",
@@ -21,8 +26,8 @@ _STATUS = {
 }
 
 
-def _anomaly(version: int, state: str = "open") -> bytes:
-    found = Anomaly(
+def _anomaly(version: int, state: str = "open") -> Anomaly:
+    return Anomaly(
         id="f00",
         tenant_id="acme",
         subject_kind="user",
@@ -38,17 +43,26 @@ def _anomaly(version: int, state: str = "open") -> bytes:
         last_seen=START + 1_000_000,
         version=version,
     )
-    return anomalies.encode(found)
+
+
+def _standing(*found: Standing) -> ReadStanding:
+    by_id = {(one.anomaly.tenant_id, one.anomaly.id): one for one in found}
+    return lambda keys: {key: by_id[key] for key in keys if key in by_id}
+
+
+def _event(found: list[CloudEvent | None]) -> CloudEvent:
+    (event,) = found
+    assert event is not None
+    return event
 
 
 def test_versions_of_an_anomaly() -> None:
     """The first version opens, later ones update, a withdrawn one withdraws; the id is the anomaly's and version."""
-    types = [
-        of_anomaly(value).attributes["type"].rpartition(".")[2]
-        for value in (_anomaly(1), _anomaly(2), _anomaly(3, "withdrawn"))
-    ]
+    versions = [_anomaly(1), _anomaly(2), _anomaly(3, "withdrawn")]
+    told = of_anomalies(_standing(), [anomalies.encode(one) for one in versions])
+    types = [event.attributes["type"].rpartition(".")[2] for event in told if event is not None]
     assert types == ["opened", "updated", "withdrawn"]
-    event = of_anomaly(_anomaly(2))
+    event = _event(told[1:2])
     assert event.attributes == {
         "specversion": "1.0",
         "id": "f00.2",
@@ -57,16 +71,32 @@ def test_versions_of_an_anomaly() -> None:
         "subject": "f00",
         "time": "2026-03-02T08:00:01Z",
         "anomalyversion": "2",
+        "statusrevision": "0",
     }
-    assert event.data == _anomaly(2)
+    assert json.loads(event.data) == ocsf.detection_finding(_anomaly(2), product_version=__version__)
+
+
+def test_a_version_says_what_people_said() -> None:
+    """A version that comes after somebody spoke carries that status, and its own version, not the newest."""
+    read = _standing(Standing(_anomaly(5), "in_progress", 1))
+    event = _event(of_anomalies(read, [anomalies.encode(_anomaly(4))]))
+    assert event.attributes["statusrevision"] == "1"
+    assert json.loads(event.data) == ocsf.detection_finding(_anomaly(4), "in_progress", 1, __version__)
 
 
 def test_a_status() -> None:
-    """A change of status names its revision; a tenant's name is safe in the source."""
-    event = of_status(json.dumps(_STATUS).encode())
+    """A change of status names its revision and comes with its whole anomaly; a tenant's name is safe in the source."""
+    anomaly = msgspec.structs.replace(_anomaly(5), tenant_id=_STATUS["tenant_id"])
+    event = _event(of_statuses(_standing(Standing(anomaly, "new", 4)), [json.dumps(_STATUS).encode()]))
     assert event.attributes["id"] == "f00.status.3"
-    assert event.attributes["statusrevision"] == "3"
+    assert (event.attributes["statusrevision"], event.attributes["anomalyversion"]) == ("3", "5")
     assert event.attributes["source"] == "/gatewatch/a%2Fb%20c"
+    assert json.loads(event.data) == ocsf.detection_finding(anomaly, "resolved", 3, __version__)
+
+
+def test_a_status_of_what_is_gone() -> None:
+    """Nothing is told of an anomaly that was deleted since."""
+    assert of_statuses(_standing(), [json.dumps(_STATUS).encode()]) == [None]
 
 
 def test_a_dead_letter_says_where_it_lay() -> None:
@@ -78,6 +108,6 @@ def test_a_dead_letter_says_where_it_lay() -> None:
     found = json.loads(value)
     assert (found["topic"], found["partition"], found["offset"], found["raw"]) == (LOGINS, 3, 17, "wQ==")
     assert "origin" not in found
-    event = of_dead_letter(value)
+    event = _event(of_dead_letters([value]))
     assert event.attributes["id"] == "x-1"
     assert event.attributes["time"] == "2026-03-02T08:00:00Z"

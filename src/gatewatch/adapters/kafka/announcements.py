@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gatewatch.adapters.kafka.log import Header, KafkaLog, Sent
-from gatewatch.log_ports import Shape
+from gatewatch.log_ports import CloudEvent, Shape
 
 
 class Announcements:
@@ -14,13 +14,15 @@ class Announcements:
 
     def append(self, records: Sequence[tuple[str, bytes]]) -> None:
         """Publish (key, value) pairs, durably and in order per key."""
-        self._log.send([self._message(key, value) for key, value in records])
-
-    def _message(self, key: str, value: bytes) -> Sent:
-        event = self._shape(value)
-        headers: list[Header] = [(f"ce_{name}", text.encode()) for name, text in event.attributes.items()]
-        return Sent(key, event.data, [*headers, ("content-type", b"application/json")])
+        events = self._shape([value for _, value in records])
+        found = zip(records, events, strict=True)
+        self._log.send([_message(key, event) for (key, _), event in found if event is not None])
 
     def close(self) -> None:
         """Close the client; the next message makes another."""
         self._log.close()
+
+
+def _message(key: str, event: CloudEvent) -> Sent:
+    headers: list[Header] = [(f"ce_{name}", text.encode()) for name, text in event.attributes.items()]
+    return Sent(key, event.data, [*headers, ("content-type", b"application/json")])

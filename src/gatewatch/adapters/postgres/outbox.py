@@ -1,13 +1,15 @@
 """The outbox as the relay reads it, its upkeep and that of the log and the events, and how all that is doing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 
 from gatewatch.adapters.postgres.book import PostgresBook
 from gatewatch.adapters.postgres.connection import Session
 from gatewatch.adapters.postgres.statements import load
+from gatewatch.core import anomalies
 from gatewatch.health_ports import Lane, Ownership
-from gatewatch.ports import LOGINS, OutboxMessage, Outgoing
+from gatewatch.log_ports import Standing
+from gatewatch.ports import LOGINS, OutboxMessage, Outgoing, TenantKey
 
 _SQL = load("outbox.sql")
 
@@ -33,6 +35,12 @@ class PostgresOutbox:
         """Remember how far each partition was relayed."""
         parts = sorted(positions)
         self._session.run(_SQL["relayed"], {"parts": parts, "seqs": [positions[part] for part in parts]})
+
+    def standing(self, keys: Collection[TenantKey]) -> dict[TenantKey, Standing]:
+        """How anomalies stand, and what people said of them."""
+        tenants, ids = [key[0] for key in keys], [key[1] for key in keys]
+        rows = self._session.rows(_SQL["standing"], {"tenants": tenants, "ids": ids})
+        return {(row[0], row[1]): Standing(anomalies.decode(row[2]), row[3], row[4]) for row in rows}
 
 
 class PostgresPipeline:

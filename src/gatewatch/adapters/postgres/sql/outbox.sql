@@ -6,6 +6,11 @@ CROSS JOIN LATERAL (SELECT seq, tenant_id, topic, key, value FROM outbox
                     WHERE part = t.part AND seq > coalesce(p.seq, 0) ORDER BY seq LIMIT %(limit)s) AS o
 ORDER BY t.part, o.seq
 
+-- name: standing
+SELECT a.tenant_id, a.id, a.body::text, coalesce(s.status, 'new'), coalesce(s.revision, 0)
+FROM unnest(%(tenants)b::text[], %(ids)b::text[]) AS k (tenant_id, id)
+JOIN anomalies a USING (tenant_id, id) LEFT JOIN anomaly_statuses s USING (tenant_id, id)
+
 -- name: relayed
 INSERT INTO outbox_positions AS p (part, seq) SELECT * FROM unnest(%(parts)b::integer[], %(seqs)b::bigint[])
 ON CONFLICT (part) DO UPDATE SET seq = greatest(p.seq, excluded.seq)
