@@ -59,11 +59,14 @@ class Answered(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def serving(conninfo: str, *more: Work, bare: bool = False) -> Iterator[str]:
+def serving(
+    conninfo: str, *more: Work, bare: bool = False, query_seconds: float = Settings().query_seconds
+) -> Iterator[str]:
     """A process that serves the API, or the bare handler, beside others; gives its URL."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with pipes.running([(_bare if bare else _serve, (conninfo, port)), *more]):
+    work: Work = (_bare, (conninfo, port)) if bare else (_serve, (conninfo, port, query_seconds))
+    with pipes.running([work, *more]):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -165,8 +168,8 @@ def _listen(url: str, headers: dict[str, str], count: int, arrivals: dict[str, f
 # In the processes ------------------------------------------------------------------------------------------------
 
 
-def _serve(start: Barrier, conninfo: str, port: int) -> None:
-    settings = Settings(log_level="warning")
+def _serve(start: Barrier, conninfo: str, port: int, query_seconds: float) -> None:
+    settings = Settings(log_level="warning", query_seconds=query_seconds)
     with server.listening("127.0.0.1", port) as listener:
         app = build(settings, bootstrap.serving(settings, conninfo))
         start.wait(START)

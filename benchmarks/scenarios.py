@@ -1,12 +1,13 @@
 """What is measured: scenarios under permanent ids. Each takes the bench it runs on and returns its figures."""
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from statistics import median
 
 import msgspec
 import psycopg
 
-from benchmarks import deciding, http, memory, pipes, pure, steps, worlds
+from benchmarks import asking, browsing, deciding, http, memory, millions, pipes, pure, steps, worlds
 from benchmarks.figures import Figure, figure, percentile
 from benchmarks.progress import Progress
 from benchmarks.scratch import Scratch
@@ -237,6 +238,39 @@ def decisions(bench: Bench) -> list[Figure]:
     ]
 
 
+def lists(bench: Bench) -> list[Figure]:
+    """Every GET of the API over five million events: first and later pages, common and rare values, a day and 30."""
+    conninfo = millions.fill(bench.scratch, "lists", bench.settings, 500_000 if bench.quick else 5_000_000)
+    found = asking.measure(conninfo, bench.scratch.superuser("lists"), bench.progress)
+    bench.scratch.drop("lists")
+    bench.progress.say("  p50, p95, maximum (ms) of the slowest lists")
+    for line in islice(asking.table(found), 10):
+        bench.progress.say(f"  {line}")
+    every = [seconds for asked in found for seconds in asked.seconds]
+    largest = [seconds for asked in found for seconds in asked.largest]
+    values = {
+        "p50": 1e3 * percentile(every, 0.5),
+        "p95": max(asked.p95 for asked in found),
+        "max": 1e3 * max(every),
+        "largest_p95": 1e3 * percentile(largest, 0.95),
+        **{f"{family}_p95": worst for family, worst in sorted(asking.families(found).items())},
+    }
+    return [figure(f"lists.{id}_ms", [value], "ms", "time") for id, value in values.items()]
+
+
+def ui(bench: Bench) -> list[Figure]:
+    """The web app: what a page loads first, and the overview in a browser until it answers a click."""
+    conninfo = bench.scratch.empty("ui")
+    millions.seeded(conninfo, bench.settings, 10_000 if bench.quick else 25_000, bench.progress)
+    seen = browsing.overviews(conninfo, bench.repeats)
+    bench.scratch.drop("ui")
+    return [
+        figure("ui.first_load_kb", [browsing.first_load_kb()], "kB", "size"),
+        figure("ui.shown_ms", [one.shown for one in seen], "ms", "time"),
+        figure("ui.interactive_ms", [one.interactive for one in seen], "ms", "time"),
+    ]
+
+
 #: In the order they run and are shown.
 SCENARIOS: dict[str, Callable[[Bench], list[Figure]]] = {
     "pure_step": pure_step,
@@ -250,6 +284,8 @@ SCENARIOS: dict[str, Callable[[Bench], list[Figure]]] = {
     "stream": stream,
     "sizes": sizes,
     "decisions": decisions,
+    "lists": lists,
+    "ui": ui,
     "import_memory": import_memory,
 }
 

@@ -69,6 +69,10 @@ class Scratch:
         bootstrap.prepare(self._conninfo(name))
         return self._conninfo(name)
 
+    def superuser(self, name: str) -> str:
+        """The superuser's connection string of a database, for what no service may do."""
+        return make_conninfo(self._started().superuser_conninfo, dbname=name)
+
     def drop(self, name: str) -> None:
         """Remove a database."""
         self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))

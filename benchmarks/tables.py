@@ -43,8 +43,9 @@ def comparison(changes: Sequence[Change]) -> list[str]:
 
 
 def _standing(report: Report, found: Figure) -> str:
-    """A quick import is too small to say anything of the memory of a large one."""
-    return "" if report.quick and found.id.startswith("import_memory.") else standing(found)
+    """A quick import, or a quick run's lists, are too small to say anything of large ones."""
+    small = report.quick and found.id.startswith(("import_memory.", "lists."))
+    return "" if small else standing(found)
 
 
 def _range(found: Figure) -> str:

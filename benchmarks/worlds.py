@@ -1,6 +1,6 @@
 """The seeded worlds that scenarios are measured on, as log records and as lines of a file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -30,16 +30,23 @@ def events(world: World, count: int) -> Iterator[LoginEvent]:
 
 def fill(conninfo: str, world: World, count: int, progress: Progress) -> None:
     """Put the events of a world onto the log."""
-    log, found = PostgresLog(conninfo), []
-    for number, event in enumerate(events(world, count), 1):
+    put(conninfo, events(world, count), count, progress, f"filling the log ({world})")
+
+
+def put(conninfo: str, found: Iterable[LoginEvent], about: int, progress: Progress, what: str) -> int:
+    """Put events onto the log, as a native sender's; returns how many there were."""
+    log, chunk, number = PostgresLog(conninfo), [], 0
+    for number, event in enumerate(found, 1):
         raw = native_json(event)
         record = EventRecord(event, raw, content_digest(raw), event.time)
-        found.append((record.key, records.encode(record)))
-        if len(found) == _CHUNK or number == count:
-            log.append(found)
-            found = []
-            progress.moved(f"filling the log ({world})", number, count)
+        chunk.append((record.key, records.encode(record)))
+        if len(chunk) == _CHUNK:
+            log.append(chunk)
+            chunk = []
+            progress.moved(what, number, about)
+    log.append(chunk)
     log.close()
+    return number
 
 
 def write(path: Path, count: int, progress: Progress) -> None:

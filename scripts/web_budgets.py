@@ -46,18 +46,23 @@ def loaded(manifest: Manifest, start: str) -> set[str]:
     return {file for name in seen for file in (manifest[name]["file"], *manifest[name].get("css", []))}
 
 
-def first_loads(root: Path) -> Finding:
-    """Measure the first load of every page of a built app, in kB."""
+def first_load_sizes(root: Path) -> dict[str, float]:
+    """The first load of every page of a built app, in kB."""
     built = root / "src" / "gatewatch" / "api" / "static"
     manifest: Manifest = json.loads((built / ".vite" / "manifest.json").read_text("utf-8"))
     common = loaded(manifest, ENTRY) | loaded(manifest, SHELL)
     common |= {f"assets/{path.name}" for path in (built / "assets").glob(f"{FONT}*")}
-    sizes = {
+    return {
         page: sum(len(gzip.compress((built / file).read_bytes())) for file in common | loaded(manifest, page))
         / 1000
         for page in manifest
         if page.startswith("src/pages/")
     }
+
+
+def first_loads(root: Path) -> Finding:
+    """Measure the first load of every page of a built app, in kB."""
+    sizes = first_load_sizes(root)
     over = tuple(f"{page}: {size:.0f} kB" for page, size in sorted(sizes.items()) if size > FIRST_LOAD_MAX)
     most = max(sizes.values(), default=0.0)
     return Finding(

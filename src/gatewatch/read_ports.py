@@ -344,8 +344,8 @@ class QueryStore(HealthStore, Protocol):
         """A source's failures by bucket, over all partitions."""
         ...
 
-    def tried(self, wanted: EventFilter, limit: int) -> list[Tried]:
-        """The users tried from a source, most failures first."""
+    def tried(self, source: EventFilter, limit: int, most: int) -> tuple[list[Tried], datetime | None]:
+        """Users tried from a source, most failures first, in its `most` latest events; since when, if not in all."""
         ...
 
     def dead_letters(
@@ -359,7 +359,7 @@ class QueryStore(HealthStore, Protocol):
         ...
 
     def activity_of(self, source: EventFilter, step: timedelta) -> list[Activity]:
-        """Stretches in which a source was seen, within the filter's range, in order; anomalies are not counted."""
+        """Stretches in which a source was seen, in order, without signals and anomalies; of asn, country by hours."""
         ...
 
     def top(self, kind: TopKind, since: datetime, until: datetime, by: Ranking, limit: int) -> list[Top]:

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -28,6 +29,9 @@ from tests.faults.scenario import Chunk, Item
 _APPEND = "SELECT log_append(%(topic)s, %(generation)s, %(parts)s::integer[], %(keys)s::text[], %(values)s::bytea[])"
 _TOPIC = "SELECT partitions, generation FROM topics WHERE topic = %(topic)s"
 
+#: How many items a sender sends at once from which on it does not wait for more.
+TOGETHER = 300
+
 
 class Config(msgspec.Struct, frozen=True):
     """What all processes of a run are told: where, with which settings, how fast."""
@@ -38,47 +42,58 @@ class Config(msgspec.Struct, frozen=True):
     began: float
     seconds: float
     chunks: int
+    keys: dict[str, str] = {}
 
     @property
     def script(self) -> Path:
         """The chunks to send."""
         return Path(self.folder) / "script"
 
-    @property
-    def acknowledged(self) -> Path:
-        """One line per chunk that was acknowledged."""
-        return Path(self.folder) / "acknowledged"
+    def acknowledged(self, sender: str) -> Path:
+        """One line per chunk whose share was acknowledged to a sender."""
+        return Path(self.folder) / f"acknowledged-{sender}"
+
+
+def send(sender: str, config: Config, share: Callable[[Chunk], bool], stop: threading.Event) -> None:
+    """Send one's share of each chunk, at an even pace, behind the last that was acknowledged, until told to stop.
+
+    Who is late sends more at once.
+    """
+    done = acknowledged(config.acknowledged(sender))
+    pace = config.seconds / max(1, config.chunks)
+    file = os.open(config.acknowledged(sender), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    waiting: Chunk = []
+    for number, chunk in enumerate(scenario.load(config.script)):
+        if number < done:
+            continue
+        stop.wait(max(0.0, config.began + number * pace - time.time()))
+        waiting += [item for item in chunk if scenario.sender_of(item) == sender]
+        late = config.began + (number + 1) * pace < time.time() and number + 1 < config.chunks
+        if late and len(waiting) < TOGETHER:
+            continue
+        if not share(waiting):
+            return
+        os.write(file, b"%d\n" % number)
+        waiting = []
 
 
 class Producer:
-    """Sends the script at an even pace; a chunk counts when everything in it was acknowledged."""
+    """Appends to the log."""
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, stop: threading.Event) -> None:
+        self._stop = stop
         self._log = PostgresLog(config.conninfo)
         self._session = Session(config.conninfo)
 
-    def run(self, stop: threading.Event) -> None:
-        """Go on behind the last acknowledged chunk."""
-        done = acknowledged(self._config.acknowledged)
-        pace = self._config.seconds / max(1, self._config.chunks)
-        file = os.open(self._config.acknowledged, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        for number, chunk in enumerate(scenario.load(self._config.script)):
-            if number < done:
-                continue
-            stop.wait(max(0.0, self._config.began + number * pace - time.time()))
-            if not self._send(chunk, stop):
-                return
-            os.write(file, b"%d\n" % number)
-
-    def _send(self, chunk: Chunk, stop: threading.Event) -> bool:
-        while not stop.is_set():
+    def send(self, chunk: Chunk) -> bool:
+        """Append a chunk again and again until that is acknowledged; False where told to stop before."""
+        while not self._stop.is_set():
             try:
                 self._log.append([(item.key, item.value) for item in chunk if item.stray is None])
                 self._append_strays([item for item in chunk if item.stray is not None])
             except (Unavailable, StaleRoute):
                 self._log.close()
-                stop.wait(0.2)
+                self._stop.wait(0.2)
                 continue
             return True
         return False
@@ -138,6 +153,19 @@ class Thief:
             leases.release([claim])
 
 
+def serve(name: str, config: Config, stop: threading.Event) -> None:
+    """Be a process of the API, on a port of its own that its callers are told."""
+    # Imported here, as below: no other process should wait for what speaks HTTP.
+    from gatewatch.api import server
+    from gatewatch.api.app import build
+    from tests.faults import apis
+
+    with server.listening("127.0.0.1", 0) as listener:
+        app = build(config.settings, bootstrap.serving(config.settings, config.conninfo))
+        apis.tell(Path(config.folder), name, server.address(listener))
+        server.serve(app, listener, stop)
+
+
 def main(role: str, name: str, config: Config) -> None:
     """Be one of the processes until told to stop."""
     stop = threading.Event()
@@ -148,8 +176,14 @@ def main(role: str, name: str, config: Config) -> None:
             Detector(config.settings, bootstrap.processing(config.settings, config.conninfo), stop).run()
         case "notifier":
             Notifier(bootstrap.relaying(config.settings, config.conninfo), stop).run()
+        case "api":
+            serve(name, config, stop)
         case "producer":
-            Producer(config).run(stop)
+            send(role, config, Producer(config, stop).send, stop)
+        case "application":
+            from tests.faults.applications import Application
+
+            send(role, config, Application(config, stop).send, stop)
         case "thief":
             Thief(config).run(stop)
         case _:

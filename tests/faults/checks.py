@@ -1,8 +1,10 @@
 """What must be true in the end. Each check gives a line per violation, with enough to look it up."""
 
+from __future__ import annotations
+
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from math import isclose
 from typing import NamedTuple
 
@@ -11,11 +13,15 @@ import msgspec
 from gatewatch import bootstrap
 from gatewatch.core import anomalies, profiles, records
 from gatewatch.core.anomalies import Anomaly
+from gatewatch.core.decisions import challenge_id, decision_id, login_id
 from gatewatch.core.engine import Engine
+from gatewatch.core.events import LoginEvent
 from gatewatch.core.partitioning import partition_of
 from gatewatch.core.records import ControlRecord, EventRecord, RejectRecord
 from gatewatch.core.sketches import CHUNK, CountMin
 from gatewatch.core.times import HOUR, MINUTE
+from gatewatch.ingest.contract import Arrival
+from gatewatch.ingest.decisions import login_of, read_decision, read_report
 from gatewatch.ports import ANOMALIES, LOGINS, TenantKey
 from gatewatch.services.frequencies import SKETCHED
 from tests.faults import oracle
@@ -27,22 +33,70 @@ TEN_MINUTES = 10 * MINUTE
 
 
 class Sent(NamedTuple):
-    """What was acknowledged: the digests sent per event id, ids of control records and rejects, ids per origin."""
+    """What was acknowledged: the digests sent per event id, ids of control records and rejects, ids per origin, and of
+    each decision its login with what was reported of it.
+    """
 
     digests: dict[TenantKey, set[bytes]]
     controls: set[TenantKey]
     rejects: set[TenantKey]
     counted: dict[str, set[str]]
+    decided: dict[TenantKey, Decided]
+
+
+class Decided(msgspec.Struct):
+    """A login that was decided on, and what was reported of it."""
+
+    event: LoginEvent
+    login: str = ""
+    challenge: str = ""
 
 
 def sent(chunks: Iterable[Chunk]) -> Sent:
     """What a script sends."""
-    found = Sent(defaultdict(set), set(), set(), defaultdict(set))
+    found = Sent(defaultdict(set), set(), set(), defaultdict(set), {})
     for chunk in chunks:
         for item in chunk:
-            if item.kind not in ("garbage", "anonymous", "poison"):
-                _sent_item(item, found)
+            match item.kind:
+                case "garbage" | "anonymous" | "poison":
+                    continue  # has no id of its own
+                case "decided":
+                    _sent_question(item, found)
+                case "reported":
+                    _sent_report(item, found)
+                case _:
+                    _sent_item(item, found)
+    for (tenant, id), decided in found.decided.items():
+        found.controls.update((tenant, control) for control in _challenges(id, decided))
     return found
+
+
+def _sent_question(item: Item, found: Sent) -> None:
+    record = read_decision(item.value, _arrival(item), "").record
+    tenant, event_id = key = (record.tenant_id, record.event.event_id)
+    found.digests[key].add(record.digest)
+    found.decided.setdefault((tenant, decision_id(tenant, event_id)), Decided(record.event))
+
+
+def _sent_report(item: Item, found: Sent) -> None:
+    """What a report says, and the login it becomes where that is news."""
+    report, decided = read_report(item.value), found.decided[item.tenant_id, item.about]
+    decided.login, decided.challenge = report.login or decided.login, report.challenge or decided.challenge
+    if report.login and report.login != decided.event.outcome:
+        record = login_of(report, item.value, decided.event, item.about, _arrival(item))
+        found.digests[item.tenant_id, login_id(item.about)].add(record.digest)
+
+
+def _challenges(id: str, decided: Decided) -> Iterator[str]:
+    """The control records of a challenge: one about the login, and one about what it became."""
+    if decided.challenge:
+        yield challenge_id(id, decided.event.event_id)
+        if decided.login not in ("", decided.event.outcome):
+            yield challenge_id(id, login_id(id))
+
+
+def _arrival(item: Item) -> Arrival:
+    return Arrival(tenant_id=item.tenant_id, received=1 << 60, source="decision")
 
 
 def _sent_item(item: Item, found: Sent) -> None:
@@ -209,7 +263,7 @@ def value_counts(stored: Stored) -> list[str]:
     return found
 
 
-def _add(counters: "array[int]", chunk: int, data: bytes) -> None:
+def _add(counters: array[int], chunk: int, data: bytes) -> None:
     for i, n in enumerate(array("I", data), chunk * CHUNK):
         counters[i] += n
 
@@ -220,16 +274,20 @@ def rollups(stored: Stored) -> list[str]:
     values: dict[tuple[str, str, int, int, str], Counter[str]] = defaultdict(Counter)
     for row in stored.events:
         tenant, part, time = row.event.tenant_id, row.place[1], row.event.time
-        what = ["events", row.event.outcome, *(["signalled"] if row.detectors else [])]
+        what = ["events", _ended(row.event.outcome), *(["signalled"] if row.detectors else [])]
         activity[tenant, part, time // TEN_MINUTES * TEN_MINUTES].update(what)
         for kind, value in _counted_by(row):
             values[tenant, kind, part, time // HOUR * HOUR, value].update(what)
     names = ("events", "success", "failure", "signalled")
     series = {key: tuple(n[name] for name in names) for key, n in activity.items()}
-    tops = {key: (n["events"], n["failure"], n["signalled"]) for key, n in values.items()}
+    tops = {key: (n["events"], n["failure"], n["signalled"], n["other"]) for key, n in values.items()}
     return _differ("count of activity", stored.activity.items(), series.items()) + _differ(
         "count of a value's activity", stored.activity_values.items(), tops.items()
     )
+
+
+def _ended(outcome: str) -> str:
+    return outcome if outcome in ("success", "failure") else "other"
 
 
 def _counted_by(row: StoredEvent) -> Iterable[tuple[str, str]]:
@@ -261,7 +319,8 @@ def outbox(stored: Stored) -> list[str]:
     found = _differ("anomaly in the outbox", versions, stored.anomalies)
     for key, said in versions.items():
         found += _versions(key, said, stored)
-    for part, (_, _, out_seq, position) in stored.partitions.items():
+    lanes = {part: row[2:] for part, row in stored.partitions.items()} | stored.lanes
+    for part, (out_seq, position) in lanes.items():
         if numbers[part] != list(range(1, out_seq + 1)):
             found.append(
                 f"outbox of partition {part} has {len(numbers[part])} messages, numbered to {out_seq}"

@@ -22,6 +22,10 @@ STOPPED = (3.2, 4.5)
 CATCH = 2.0
 
 
+#: The role of all processes, killed at once.
+EVERYTHING = "everything"
+
+
 class Fault(NamedTuple):
     """One thing that goes wrong `at` seconds after the start; `role` is who it hits ("" for backends and servers)."""
 
@@ -40,18 +44,19 @@ class Amounts(NamedTuple):
     crashes: int
 
 
-FULL = Amounts(kills=8, stops=6, pauses=6, terminations=36, crashes=3)
-SHORT = Amounts(kills=4, stops=2, pauses=2, terminations=10, crashes=1)
+FULL = Amounts(kills=28, stops=9, pauses=9, terminations=36, crashes=3)
+SHORT = Amounts(kills=6, stops=3, pauses=3, terminations=10, crashes=1)
 
-_KILLED = ("detector", "producer", "notifier", "detector")
-_STOPPED = ("detector", "producer")
+_KILLED = ("detector", "api", "producer", "detector", "application", "notifier", EVERYTHING)
+_STOPPED = ("detector", "api", "producer")
+_PAUSED = ("detector", "api", "detector")
 
 
 def plan(rng: random.Random, seconds: float, amounts: Amounts) -> list[Fault]:
     """All faults by time, spread over the run; every kind, every role."""
     faults = _spread(rng, seconds, "kill", [_KILLED[i % len(_KILLED)] for i in range(amounts.kills)])
     faults += _spread(rng, seconds, "stop", [_STOPPED[i % len(_STOPPED)] for i in range(amounts.stops)])
-    faults += _spread(rng, seconds, "pause", ["detector"] * amounts.pauses)
+    faults += _spread(rng, seconds, "pause", [_PAUSED[i % len(_PAUSED)] for i in range(amounts.pauses)])
     faults += _spread(rng, seconds, "terminate", [""] * amounts.terminations)
     faults += _spread(rng, seconds, "crash", [""] * amounts.crashes)
     return sorted(faults)
@@ -96,9 +101,12 @@ class Nemesis:
                 self._system.server.crash()
                 self._system.server.start()
                 return "crash of PostgreSQL"
+        if fault.role == EVERYTHING:
+            self._children.kill()
+            return "kill -9 of everything at once"
         found = self._children.of(fault.role)
         if not found:
-            return "" if fault.role != "producer" else "producer was done"
+            return f"{fault.role} was done" if self._children.is_done(fault.role) else ""
         child = self._rng.choice(found)
         if fault.what == "kill":
             child.kill()

@@ -14,6 +14,8 @@ import msgspec
 from tests.faults.actors import Config
 
 ROOT = Path(__file__).resolve().parents[2]
+#: Whose work has an end.
+SENDERS = ("producer", "application")
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -31,7 +33,7 @@ class Child:
         self._command = [sys.executable, "-m", "tests.faults.actors", role, name, str(config)]
         self._process: subprocess.Popen[bytes] | None = None
         self.stopped_until = 0.0
-        self.killed = False
+        self.killed = self.retired = False
         self.restart_at = 0.0
 
     def start(self) -> None:
@@ -61,6 +63,11 @@ class Child:
         """Kill -9, on purpose."""
         self.killed = True
         self.send(signal.SIGKILL)
+
+    def retire(self) -> None:
+        """Kill -9, for good."""
+        self.retired = True
+        self.kill()
 
     def stop(self, until: float) -> None:
         """SIGSTOP; `Children.tend` continues it."""
@@ -93,19 +100,28 @@ class Children:
 
     def __init__(self, config: Config, roles: dict[str, str]) -> None:
         folder = Path(config.folder)
-        path = folder / "config.json"
-        path.write_bytes(msgspec.json.encode(config))
-        self.all = {name: Child(role, name, path, folder) for name, role in roles.items()}
+        self._config = folder / "config.json"
+        self.tell(config)
+        self.all = {name: Child(role, name, self._config, folder) for name, role in roles.items()}
         self.deaths: list[str] = []
 
-    def start(self) -> None:
-        """Start all."""
+    def tell(self, config: Config) -> None:
+        """Tell those who start from now on something else."""
+        self._config.write_bytes(msgspec.json.encode(config))
+
+    def start(self, role: str = "") -> None:
+        """Start all of a role; all others that do not run yet."""
         for child in self.all.values():
-            child.start()
+            if role in ("", child.role) and not child.pid:
+                child.start()
 
     def of(self, role: str) -> list[Child]:
         """Those of a role that run and are not stopped."""
         return [c for c in self.all.values() if c.role == role and c.ended() is None and not c.stopped_until]
+
+    def is_done(self, *roles: str) -> bool:
+        """Whether all of these roles have no more to do."""
+        return all(child.ended() == 0 for child in self.all.values() if child.role in roles)
 
     def tend(self) -> None:
         """Continue what was stopped long enough, start again what was killed, note what died by itself."""
@@ -114,7 +130,7 @@ class Children:
             if child.stopped_until and now >= child.stopped_until:
                 child.resume()
             code = child.ended()
-            if code is None or (child.role == "producer" and code == 0):
+            if code is None or child.retired or (child.role in SENDERS and code == 0):
                 continue
             if not child.restart_at:
                 child.restart_at = now + 0.3
@@ -123,6 +139,12 @@ class Children:
             elif now >= child.restart_at:
                 child.restart_at = 0.0
                 child.start()
+
+    def kill(self) -> None:
+        """Kill all that run, those as well that are stopped."""
+        for child in self.all.values():
+            if child.ended() is None:
+                child.kill()
 
     def resume(self) -> None:
         """Let everything run."""

@@ -6,9 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import psycopg
 
 from gatewatch.adapters.postgres.connection import Session
@@ -17,17 +19,23 @@ from gatewatch.adapters.postgres.store import PostgresStore
 from gatewatch.bootstrap import SystemClock
 from gatewatch.detectors import default_engine
 from gatewatch.settings import Settings
-from tests.faults import checks, findings, nemesis, scenario
+from tests.faults import checks, face, findings, nemesis, scenario
 from tests.faults.actors import Config, acknowledged
+from tests.faults.apis import addresses
+from tests.faults.listener import TENANT
 from tests.faults.nemesis import Amounts, Nemesis
-from tests.faults.processes import Children
+from tests.faults.processes import SENDERS, Children
 from tests.faults.scenario import Chunk
 from tests.faults.stored import Stored
 from tests.faults.system import System
+from tests.faults.witnesses import Witnessed, Witnesses
 from tests.support.servers import SMALL, scratch_folder
 
 ROLES = {
     "producer": "producer",
+    "application": "application",
+    "api-1": "api",
+    "api-2": "api",
     "detector-1": "detector",
     "detector-2": "detector",
     "detector-3": "detector",
@@ -37,8 +45,8 @@ ROLES = {
 }
 LEASE = 2.0
 TICK = 0.05
-#: How long the system may take to catch up once nothing goes wrong any more (s).
-CATCH_UP = 600.0
+#: How long nothing may become less of what is left to do, once nothing goes wrong any more (s).
+CATCH_UP = 300.0
 
 
 class Trial(NamedTuple):
@@ -52,6 +60,14 @@ class Trial(NamedTuple):
     bucket_life: float
     #: Longer than any transaction lives: a stopped one is ended when the lease is over and a claim waited a second.
     quiet: float = 7.0
+
+
+class Lived(NamedTuple):
+    """What happened in a run: how often what, who died by himself, what was told over HTTP."""
+
+    happened: Counter[str]
+    deaths: list[str]
+    witnessed: Witnessed
 
 
 class Report(NamedTuple):
@@ -80,33 +96,30 @@ def run(trial: Trial, say: Say = print, keep: Path | None = None) -> Report:
         server = stack.enter_context(EmbeddedPostgres(folder / "pg", durable=False, settings=SMALL))
         system = System(server, folder)
         system.prepare()
-        happened, deaths = live(trial, system, len(chunks), say)
-        happened["records sent"] = sum(map(len, chunks))
-        report = check(chunks, system.superuser, system.conninfo, say)
-        report.violations["processes that died by themselves"] = deaths
-        report.happened.update(happened)
+        lived = live(trial, system, chunks, say)
+        report = check(chunks, system, lived.witnessed, say)
+        report.violations["processes that died by themselves"] = lived.deaths
+        report.happened.update(lived.happened)
         return report
 
 
-def live(trial: Trial, system: System, chunks: int, say: Say) -> tuple[Counter[str], list[str]]:
-    """Run the system under faults until it has caught up with the script; what happened, who died by itself."""
-    settings = Settings(
-        geo_city=str(system.mmdb),
-        lease_timeout=LEASE,
-        batch_size=max(150, trial.events // 400),
-        bucket_life=trial.bucket_life,
-        review_quiet=trial.quiet,
-        frequency_merge=3.0,
-    )
+def live(trial: Trial, system: System, chunks: list[Chunk], say: Say) -> Lived:
+    """Run the system under faults until it has caught up with the script, and ask what was promised."""
+    pace = 0.93 * trial.seconds
     config = Config(
-        system.conninfo, settings, str(system.folder), time.time() + 1.0, 0.93 * trial.seconds, chunks
+        system.conninfo, _settings(trial, system), str(system.folder), 0.0, pace, len(chunks), system.keys
     )
     children = Children(config, ROLES)
+    witnesses = Witnesses(system.folder, system.keys, trial.seed)
     rng = random.Random(trial.seed)
     hand = Nemesis(nemesis.plan(rng, trial.seconds, trial.amounts), system, children, rng)
-    changes = Changes(system, chunks, config.acknowledged)
+    changes = Changes(system, len(chunks), config.acknowledged("producer"))
     try:
+        children.start("api")
+        _wait_for_apis(children)
+        children.tell(msgspec.structs.replace(config, began=time.time() + 1.0))
         children.start()
+        witnesses.start()
         began = time.monotonic()
         while time.monotonic() - began < trial.seconds or not hand.finished or not changes.finished:
             hand.turn(time.monotonic() - began)
@@ -114,12 +127,43 @@ def live(trial: Trial, system: System, chunks: int, say: Say) -> tuple[Counter[s
             children.tend()
             time.sleep(TICK)  # the beat of the faults, not a wait for anything
         say(f"faults are over after {time.monotonic() - began:.0f} s; catching up")
-        children.all["thief"].role = "retired"
-        children.all["thief"].kill()
-        _catch_up(system, children, say)
+        children.all["thief"].retire()
+        _catch_up(system, children, config, say)
+        witnesses.rest()
+        _catch_up(system, children, config, say)
+        decided = [item for chunk in chunks for item in chunk if item.kind == "decided"]
+        witnessed = witnesses.ask(decided, lambda: system.streamed(TENANT))
     finally:
+        witnesses.finish()
         children.finish()
-    return hand.done + changes.done, children.deaths
+    happened = hand.done + changes.done + Counter(_told(witnessed))
+    happened["records sent"] = sum(map(len, chunks))
+    return Lived(happened, children.deaths + witnesses.failures, witnessed)
+
+
+def _settings(trial: Trial, system: System) -> Settings:
+    return Settings(
+        geo_city=str(system.mmdb),
+        lease_timeout=LEASE,
+        batch_size=max(150, trial.events // 400),
+        bucket_life=trial.bucket_life,
+        review_quiet=trial.quiet,
+        frequency_merge=3.0,
+    )
+
+
+def _told(witnessed: Witnessed) -> dict[str, int]:
+    """How much was told over HTTP."""
+    results = [request.results for request in witnessed.requests]
+    outcomes = Counter(one.outcome for found in results if found for one in found)
+    return {
+        "decisions answered": len(witnessed.answers),
+        "statuses changed": outcomes["changed"],
+        "changes of statuses that came too late": outcomes["conflict"],
+        "requests to change statuses without an answer": results.count(None),
+        "connections of the stream's client": witnessed.connections,
+        "messages of the stream": len(witnessed.told),
+    }
 
 
 class Changes:
@@ -147,26 +191,39 @@ class Changes:
                 self.done[self._planned.pop(0)[1]] += 1
 
 
-def _catch_up(system: System, children: Children, say: Say) -> None:
-    until, told = time.monotonic() + CATCH_UP, 0.0
+def _wait_for_apis(children: Children) -> None:
+    """Wait until all listen: else a machine with other things to do would be through before they do."""
+    apis, until = children.of("api"), time.monotonic() + CATCH_UP
+    while len(addresses(apis[0].log.parent)) < len(apis):
+        if time.monotonic() > until or any(api.ended() is not None for api in apis):
+            raise AssertionError(f"no API: {apis[0].last_words()}")
+        time.sleep(0.05)  # polls, with the deadline above
+
+
+def _catch_up(system: System, children: Children, config: Config, say: Say) -> None:
+    until, told, least = 0.0, 0.0, tuple[float, ...]((inf,))
     while True:
         children.tend()
-        left = system.left()
-        if children.all["producer"].ended() == 0 and left == (0, 0, 0):
+        unsent = sum(config.chunks - acknowledged(config.acknowledged(sender)) for sender in SENDERS)
+        left = (unsent, *system.left())
+        if left < least:
+            until, least = time.monotonic() + CATCH_UP, left
+        if children.is_done(*SENDERS) and not any(left):
             return
+        text = "to send {:,} chunks, to read {:,}, to review {:,}, to relay {:,}".format(*left)
         if time.monotonic() > until:
-            raise AssertionError(f"not caught up: to read {left[0]}, to review {left[1]}, to relay {left[2]}")
+            raise AssertionError(f"not caught up: {text}")
         if time.monotonic() > told:
             told = time.monotonic() + 10.0
-            say(f"  to read {left[0]:,}, to review {left[1]:,}, to relay {left[2]:,}")
+            say(f"  {text}")
         time.sleep(0.2)  # polls, with the deadline above
 
 
-def check(chunks: list[Chunk], superuser: str, conninfo: str, say: Say) -> Report:
+def check(chunks: list[Chunk], system: System, witnessed: Witnessed, say: Say) -> Report:
     """Compare what is stored with what must be."""
     began = time.monotonic()
-    stored, sent, engine = Stored(superuser), checks.sent(chunks), default_engine()
-    session = Session(conninfo)
+    stored, sent, engine = Stored(system.superuser), checks.sent(chunks), default_engine()
+    session = Session(system.conninfo)
     store = PostgresStore(session, SystemClock(), timedelta(seconds=LEASE))
     expected = findings.expected(engine, store, stored)
     violations = {
@@ -181,6 +238,10 @@ def check(chunks: list[Chunk], superuser: str, conninfo: str, say: Say) -> Repor
         "(e) outbox": checks.outbox(stored),
         "(f) doubted logins": findings.doubts(stored),
         "(g) offsets": checks.offsets(stored),
+        "(h) decisions": face.decisions(sent, witnessed, stored),
+        "(i) statuses": face.statuses(witnessed, stored),
+        "(i) statuses as they are shown": face.shown(witnessed, stored),
+        "(j) stream": face.stream(witnessed, stored),
     }
     session.close()
     say(f"checked in {time.monotonic() - began:.0f} s")

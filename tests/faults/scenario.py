@@ -1,7 +1,7 @@
 """What is sent: simulated events with control records, repeats, strays, delays and bytes that nobody can read.
 
-A script is a list of chunks, made from a seed; the producer sends them in order and repeats a chunk until it is
-acknowledged.
+A script is a list of chunks, made from a seed. Each sender has its share of the kinds; it goes through the chunks in
+order and repeats its share of one until that is acknowledged.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,10 +12,11 @@ from typing import Literal
 import msgspec
 
 from gatewatch.core import records
+from gatewatch.core.decisions import decision_id
 from gatewatch.core.events import LoginEvent, User
 from gatewatch.core.partitioning import partition_of
 from gatewatch.core.records import ControlRecord, EventRecord, RejectRecord, content_digest
-from gatewatch.core.times import DAY, HOUR, MINUTE, SECOND
+from gatewatch.core.times import DAY, HOUR, MINUTE, SECOND, isoformat
 from gatewatch.simulator.labels import Simulated
 from gatewatch.simulator.scenarios import SCENARIOS
 from gatewatch.simulator.wire import native_json
@@ -29,23 +30,45 @@ BEFORE, AFTER = 8, 12
 GARBAGE, ANONYMOUS, POISON = "@garbage", "@anonymous", "poison"
 #: Shares of events that are sent again, sent to the wrong partition, delayed, judged.
 REPEATS, STRAYS, DELAYED, CONTROLS = 0.02, 0.01, 0.05, 0.01
+#: Shares of events that come in over HTTP, and of logins that are decided on.
+POSTED, DECIDED = 0.10, 0.04
 #: How far an event is delayed at most, in event time: within the lateness.
 MOST_DELAY = 20 * HOUR
 CHUNK = 100
 
+#: Records for the log; the bodies of `POST /v1/events`; those of `POST` and `PATCH /v1/decisions`.
 Kind = Literal[
-    "event", "repeat", "conflict", "control", "reject", "garbage", "foreign", "anonymous", "poison"
+    "event",
+    "repeat",
+    "conflict",
+    "control",
+    "reject",
+    "garbage",
+    "foreign",
+    "anonymous",
+    "poison",
+    "posted",
+    "decided",
+    "reported",
 ]
 _ORIGIN = "faults"
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True):
-    """A record to send. `stray` is added to the partition its key belongs to; None: the log's own choice."""
+    """Something to send. `stray` is added to the partition its key belongs to; None: the log's own choice. What is
+    reported is of the decision `about`.
+    """
 
     kind: Kind
     key: str
     value: bytes
     stray: int | None = None
+    about: str = ""
+
+    @property
+    def tenant_id(self) -> str:
+        """Whose it is."""
+        return self.key.partition(":")[0]
 
 
 Chunk = list[Item]
@@ -89,17 +112,37 @@ def _events(rng: Random, happened: Iterable[Simulated]) -> _Timed:
         yield at, item
         if rng.random() < REPEATS:
             yield at + rng.randrange(0, 6 * HOUR), _repeat(rng, simulated.event, item)
+        if item.kind == "decided" and rng.random() < 0.7:
+            for report in _reports(rng, simulated.event, item):
+                yield at + rng.randrange(0, 10 * MINUTE), report
 
 
 def event_item(event: LoginEvent, rng: Random) -> Item:
-    """An event as an edge, a stray producer or an application of its own puts it on the log."""
+    """An event as an edge, a stray producer or an application of its own puts it on the log, or asks the API."""
     key = f"{event.tenant_id}:{event.user_key}"
+    chance = rng.random()
+    if chance < POSTED:
+        return Item("posted", key, native_json(event))
+    if chance < POSTED + DECIDED and event.activity == "logon" and event.outcome in ("success", "failure"):
+        tried = msgspec.structs.replace(event, outcome="unknown", reason="")
+        return Item("decided", key, native_json(tried if rng.random() < 0.5 else event))
     chance = rng.random()
     if chance < 0.01:
         # As an application writes it: its own JSON under a key of its own, anywhere.
         return Item("foreign", key, native_json(event), rng.randrange(BEFORE))
     stray = rng.randrange(1, BEFORE) if chance < 0.01 + STRAYS else None
     return Item("event", key, records.encode(event_record(event)), stray)
+
+
+def _reports(rng: Random, event: LoginEvent, asked: Item) -> list[Item]:
+    """How a login ended that was decided on, and how its challenge did: in one report, or in two in any order."""
+    ended = {"login": event.outcome, "occurred_at": isoformat(event.time + 3 * SECOND)}
+    said = [ended]
+    if event.is_success and rng.random() < 0.4:
+        passed = {"challenge": rng.choice(("passed", "failed", "abandoned"))}
+        said = [ended | passed] if rng.random() < 0.5 else [ended, passed]
+    about = decision_id(event.tenant_id, event.event_id)
+    return [Item("reported", asked.key, msgspec.json.encode(one), about=about) for one in said]
 
 
 def event_record(event: LoginEvent) -> EventRecord:
@@ -109,10 +152,12 @@ def event_record(event: LoginEvent) -> EventRecord:
 
 
 def _repeat(rng: Random, event: LoginEvent, item: Item) -> Item:
-    """The same again; one in four under the same id with another body."""
-    if item.kind == "foreign" or rng.random() < 0.75:
-        return Item("repeat", item.key, item.value, item.stray)
+    """The same again; one in four under the same id with another body, but for what is decided on once."""
+    if item.kind in ("decided", "foreign") or rng.random() < 0.75:
+        return Item("repeat", item.key, item.value, item.stray) if sender_of(item) == "producer" else item
     other = msgspec.structs.replace(event, reason="another body", port=event.port + 1)
+    if item.kind == "posted":
+        return Item("posted", item.key, native_json(other))
     record = msgspec.structs.replace(event_record(other), digest=content_digest(b"other", event.event_id))
     return Item("conflict", item.key, records.encode(record))
 
@@ -194,6 +239,11 @@ def _poison() -> Item:
 
 def _chunks(items: list[Item]) -> list[Chunk]:
     return [items[i : i + CHUNK] for i in range(0, len(items), CHUNK)]
+
+
+def sender_of(item: Item) -> str:
+    """Who sends it: the producer puts it on the log, an application speaks HTTP."""
+    return "application" if item.kind in ("posted", "decided", "reported") else "producer"
 
 
 def save(chunks: Iterable[Chunk], path: Path) -> None:

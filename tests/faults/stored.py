@@ -1,6 +1,8 @@
 """What the database holds in the end, read by its superuser in one snapshot, as values."""
 
+from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import psycopg
@@ -80,6 +82,24 @@ class Message(NamedTuple):
     value: bytes
 
 
+class StoredStatus(NamedTuple):
+    """What was said of an anomaly: a row of `anomaly_statuses` or of its history, or what was published of it."""
+
+    revision: int
+    status: str
+    hits: int
+    changed_at: datetime
+    changed_by: str
+
+
+class StoredDecision(NamedTuple):
+    """A row of `decisions`."""
+
+    answer: bytes
+    login: str
+    challenge: str
+
+
 class DeadLetter(NamedTuple):
     """A row of `dead_letters`."""
 
@@ -106,6 +126,7 @@ class Stored:
             self._read_rollups()
             self._read_outgoing()
             self._read_log()
+            self._read_said()
 
     def _rows(self, statement: str) -> Iterator[Row]:
         yield from self._connection.execute(statement.encode())
@@ -205,7 +226,8 @@ class Stored:
         self.activity_values: dict[tuple[str, str, int, int, str], Row] = {
             row[:5]: row[5:]
             for row in self._rows(
-                f"SELECT tenant_id, kind, part, {bucket}, value, events, failures, signalled FROM activity_values"
+                f"SELECT tenant_id, kind, part, {bucket}, value, events, failures, signalled, others"
+                " FROM activity_values"
             )
         }
 
@@ -226,10 +248,30 @@ class Stored:
                 " JOIN log_heads h USING (topic, part) LEFT JOIN outbox_positions o USING (part)"
             )
         }
+        self.lanes: dict[int, tuple[int, int]] = {
+            row[0]: row[1:]
+            for row in self._rows(
+                "SELECT l.lane, l.out_seq, coalesce(o.seq, 0) FROM outbox_lanes l"
+                " LEFT JOIN outbox_positions o ON o.part = l.lane"
+            )
+        }
         self.gaps = list(self._rows("SELECT part, from_offset, to_offset FROM log_gaps"))
         self.watched: dict[tuple[int, int], tuple[str, bytes]] = {
             (row[0], row[1]): (row[2], row[3])
             for row in self._rows("SELECT part, off, key, value FROM faults_log")
+        }
+
+    def _read_said(self) -> None:
+        said = "tenant_id, id, revision, status, hits, changed_at, changed_by"
+        self.statuses: dict[TenantKey, StoredStatus] = {
+            row[:2]: StoredStatus(*row[2:]) for row in self._rows(f"SELECT {said} FROM anomaly_statuses")
+        }
+        self.history: dict[TenantKey, list[StoredStatus]] = defaultdict(list)
+        for row in self._rows(f"SELECT {said} FROM anomaly_status_history ORDER BY revision"):
+            self.history[row[:2]].append(StoredStatus(*row[2:]))
+        self.decisions: dict[TenantKey, StoredDecision] = {
+            row[:2]: StoredDecision(*row[2:])
+            for row in self._rows("SELECT tenant_id, id, answer, login, challenge FROM decisions")
         }
 
 

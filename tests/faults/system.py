@@ -14,16 +14,19 @@ from gatewatch.adapters.postgres.server import EmbeddedPostgres
 from gatewatch.core import policy
 from gatewatch.core.events import Asn, Geo
 from gatewatch.core.policy import Policy
-from gatewatch.ports import LOGINS
+from gatewatch.ports import ANOMALIES, LOGINS, STATUSES
 from gatewatch.services.reviews import POLICY
 from gatewatch.simulator import network
+from tests.faults.people import PASSWORD
 from tests.faults.scenario import AFTER, ANONYMOUS, BEFORE, GARBAGE, POISON
+from tests.faults.witnesses import PEOPLE
 
 Row = tuple[Any, ...]
 
 #: The policy that comes into force midway: more is found, nothing less, and windows stay as they are.
 STRICTER = Policy(
     revision=1,
+    mode="enforce",
     flag_score=35,
     credential_stuffing=msgspec.structs.replace(policy.DEFAULT.credential_stuffing, tries=20),
     password_spraying=msgspec.structs.replace(policy.DEFAULT.password_spraying, tries=12),
@@ -60,7 +63,15 @@ _REFUSE = f"ALTER TABLE login_events ADD CONSTRAINT faults CHECK (user_key NOT L
 _LEFT = """
 SELECT (SELECT sum(h.end_offset - p.next_offset) FROM log_heads h JOIN partitions p USING (topic, part)),
     (SELECT count(*) FROM review_queue),
-    (SELECT sum(p.out_seq - coalesce(o.seq, 0)) FROM partitions p LEFT JOIN outbox_positions o USING (part))
+    (SELECT sum(t.out_seq - coalesce(o.seq, 0))
+     FROM (SELECT part, out_seq FROM partitions UNION ALL TABLE outbox_lanes) AS t
+     LEFT JOIN outbox_positions o USING (part))
+"""
+
+#: What the stream tells a tenant of.
+_STREAMED = """
+SELECT (SELECT count(*) FROM login_events WHERE tenant_id = %s)
+     + (SELECT count(*) FROM outbox WHERE tenant_id = %s AND topic = ANY(%s))
 """
 
 _LIVE = "SELECT tenant_id, kind, value, min(bucket), max(bucket) FROM source_activity GROUP BY 1, 2, 3"
@@ -78,6 +89,8 @@ class System:
         self.server, self.folder = server, folder
         self.conninfo = server.conninfo
         self.superuser = make_conninfo(server.superuser_conninfo, dbname="gatewatch")
+        #: Of a program that may do everything a program may, by tenant.
+        self.keys: dict[str, str] = {}
 
     @property
     def mmdb(self) -> Path:
@@ -85,14 +98,24 @@ class System:
         return self.folder / "places.mmdb"
 
     def prepare(self) -> None:
-        """The schema, the topic, what watches and what refuses, and the geo database."""
+        """The schema, the topic, what watches and what refuses, who gets in, and the geo database."""
         bootstrap.prepare(self.conninfo, BEFORE)
         with psycopg.connect(self.superuser, autocommit=True) as connection:
             for month in (8, 9, 10, 11):
                 connection.execute("SELECT create_event_partition(make_date(2026, %s, 1))", (month,))
             connection.execute(_WATCH.encode())
             connection.execute(_REFUSE.encode())
+        self._let_in()
         build_mmdb(self.mmdb, network.networks())
+
+    def _let_in(self) -> None:
+        for tenant in ("default", "acme"):
+            doing = bootstrap.administration(self.conninfo, tenant)
+            self.keys[tenant] = doing.keys.create("faults", ("ingest", "decide", "read"), "faults", None)
+            if tenant == "default":
+                for name in PEOPLE:
+                    doing.accounts.create_account(name, PASSWORD, ["read", "triage"])
+            doing.close()
 
     def rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Row]:
         """All rows of a query; a connection of its own, since servers crash here."""
@@ -103,6 +126,11 @@ class System:
         """(records to read, sources to review, messages to relay)."""
         ((lag, queue, unrelayed),) = self.rows(_LEFT)
         return int(lag), int(queue), int(unrelayed)
+
+    def streamed(self, tenant: str) -> int:
+        """How much there is that the stream tells a tenant of."""
+        ((found,),) = self.rows(_STREAMED, (tenant, tenant, [ANOMALIES, STATUSES]))
+        return int(found)
 
     # What changes midway -----------------------------------------------------------------------------------------
 

@@ -1,14 +1,23 @@
 """The pipes that are measured work off what the log holds, and say so when they do not."""
 
+import psycopg
 import pytest
 
-from benchmarks import deciding, pipes
+from benchmarks import asking, deciding, http, millions, pipes, questions
 from benchmarks.figures import BenchmarkError
 from benchmarks.progress import Progress
 from benchmarks.scenarios import Bench, sizes
 from benchmarks.scratch import Scratch
 
 EVENTS = 300
+#: What is asked of the millions.
+ASKED = ["events: user (common), a day", "events: asn (rare), a day", "entities: ip (common), a day"]
+_AGREE = """
+SELECT (SELECT count(*) = count(DISTINCT event_id) FROM login_events),
+    (SELECT count(*) FROM login_events) = (SELECT sum(events) FROM activity),
+    (SELECT count(*) FROM login_events WHERE country <> '')
+        = (SELECT sum(events) FROM activity_values WHERE kind = 'country')
+"""
 
 
 def test_both_pipes_store_every_event_of_the_same_log() -> None:
@@ -39,3 +48,28 @@ def test_decisions_are_measured() -> None:
     assert 0 < found.answered <= 1
     assert 0 < found.p50 <= found.p99
     assert min(found.cpu_us, found.capacity, found.kept_share, found.overload_p99) > 0
+
+
+def test_millions_are_whole_and_asked_for() -> None:
+    """Given two days that were multiplied, then counts, users and events agree; when its lists are asked for over HTTP,
+    then a rare value and a deep page are among them, and a process without time answers with a problem.
+    """
+    progress = Progress()
+    with Scratch(progress) as scratch:
+        settings = Bench(scratch, progress, quick=True).settings
+        conninfo = millions.fill(scratch, "lists", settings, 600, copies=2)
+        superuser = scratch.superuser("lists")
+        with psycopg.connect(superuser) as connection:
+            assert connection.execute(_AGREE).fetchall() == [(True, True, True)]
+        known = questions.known(superuser)
+        every = list(questions.questions(known, {"a day": ""}))
+        names = {one.name: one for one in every}
+        with http.serving(conninfo) as url, asking.client_of(url, http.key_of(conninfo)) as client:
+            assert not questions.unasked(client.get("/openapi.json").json(), {one.route for one in every})
+            found = [asking.asked_of(client, names[name]) for name in ASKED]
+        asking.gives_up(conninfo, http.key_of(conninfo), seconds=0.002)
+    robot, rare, entity = found
+    assert len(robot.seconds) == asking.AGAIN + asking.FOLLOWING + 1 + 2
+    assert len(rare.seconds) < len(robot.seconds)
+    assert len(entity.seconds) == asking.OFTEN
+    assert asking.families(found) == {"events": max(robot.p95, rare.p95), "entities": entity.p95}

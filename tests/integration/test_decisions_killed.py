@@ -35,6 +35,7 @@ class Portal:
         self._headers = {"Authorization": f"Bearer {key}"}
         self._numbers = count()
         self.answered: dict[str, bytes] = {}
+        self.over = Event()
 
     def ask(self, client: httpx.Client, event_id: str) -> bytes:
         """Ask about a login."""
@@ -47,15 +48,30 @@ class Portal:
         }
         return client.post("/v1/decisions", json=body).raise_for_status().content
 
+    def ask_again(self, client: httpx.Client, event_id: str) -> bytes:
+        """Ask until there is an answer: 503 promises nothing, and says to come again."""
+        found: list[bytes] = []
+
+        def answered() -> bool:
+            try:
+                found.append(self.ask(client, event_id))
+            except httpx.HTTPStatusError as error:
+                if error.response.status_code != 503:
+                    raise
+            return bool(found)
+
+        until(answered, "an answer")
+        return found[0]
+
     def client(self, url: str) -> httpx.Client:
         """A client of a process."""
         return httpx.Client(base_url=url, headers=self._headers, timeout=30)
 
     def ask_until_it_fails(self, url: str, enough: Event, most: int) -> None:
-        """Ask until there is no answer any more, or none that is a decision."""
+        """Ask until there is no answer any more, or none that is a decision, or it is over."""
         with self.client(url) as client:
             try:
-                while True:
+                while not self.over.is_set():
                     event_id = f"login-{next(self._numbers)}"
                     self.answered[event_id] = self.ask(client, event_id)
                     if len(self.answered) >= most:
@@ -108,7 +124,9 @@ def check_again(conninfo: str, portal: Portal, url: str) -> None:
     """Each is answered the same again, and nothing is added by that."""
     before = stored(conninfo)
     with portal.client(url) as client:
-        assert {event_id: portal.ask(client, event_id) for event_id in portal.answered} == portal.answered
+        assert {
+            event_id: portal.ask_again(client, event_id) for event_id in portal.answered
+        } == portal.answered
     assert stored(conninfo) == before
 
 
@@ -142,6 +160,37 @@ def test_what_was_answered_survives_a_crash_of_the_database(scratch: Path, tmp_p
             assert server.conninfo == conninfo
             check(conninfo, portal)
             check_again(conninfo, portal, url)
+
+
+def test_what_was_answered_is_processed_once(database: str, tmp_path: Path) -> None:
+    """Given a detector that is killed while decisions are made at full speed, then they are made all the same; each is
+    stored once when the next has caught up, and is answered the same again.
+    """
+    portal, commands = portal_of(database), Commands(tmp_path, DATABASE_URL=database)
+    with commands.running("api", "--serve", "decide") as process:
+        url = url_of(process)
+        with commands.running("detector") as detector:
+            until(lambda: "partition claimed" in detector.said, "the detector")
+
+            def strike() -> None:
+                detector.ends(signal.SIGKILL)
+                before = len(portal.answered)
+                until(lambda: len(portal.answered) >= before + ENOUGH, "enough answers afterwards")
+                portal.over.set()
+
+            at_full_speed(portal, url, ENOUGH, strike)
+        with commands.running("detector"):
+            until(lambda: portal.answered.keys() <= set(processed(database)), "all that was answered")
+        check(database, portal)
+        check_again(database, portal, url)
+        assert Counter(processed(database)) == stored(database)[1]
+
+
+def processed(conninfo: str) -> list[str]:
+    """The events that a detector stored."""
+    with psycopg.connect(conninfo) as connection:
+        connection.execute("SET ROLE gatewatch_worker")
+        return [id for (id,) in connection.execute("SELECT event_id FROM login_events")]
 
 
 def stored(conninfo: str) -> tuple[dict[str, bytes], Counter[str]]:

@@ -223,7 +223,6 @@ class SourceStretch(Model):
     events: Annotated[int, Field(examples=[1200])]
     successes: int
     failures: int
-    signalled: Annotated[int, Field(description="Events with a signal of any detector.")]
 
 
 class SourceSeries(Model):
@@ -250,6 +249,7 @@ class DeadLetter(Model):
 class Stretch(SourceStretch):
     """A stretch of time: events by their own time, anomalies by their first hit."""
 
+    signalled: Annotated[int, Field(description="Events with a signal of any detector.")]
     anomalies: int
 
 

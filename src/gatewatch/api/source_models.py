@@ -29,7 +29,8 @@ class Tried(Model):
 
 class Entity(Model):
     """What a source did. `windows` are its recent failures; activity, users tried and successes are those of the
-    range.
+    range. `tried_since`: where it is said, users tried are those since then: of the latest 10,000
+    events, of a network or a country also of its latest 168 hours.
     """
 
     kind: Annotated[str, Field(examples=["prefix"])]
@@ -43,5 +44,6 @@ class Entity(Model):
     windows: list[Window]
     activity: SourceSeries
     tried: list[Tried]
+    tried_since: datetime | None
     anomalies: list[Anomaly]
     successes: list[Event]

@@ -18,7 +18,7 @@ from gatewatch.cli.rendering import columns, grid, pairs, shown
 from gatewatch.cli.rendering import moment as at
 from gatewatch.cli.state import state_of
 from gatewatch.read_ports import Tried
-from gatewatch.services.queries import of_source
+from gatewatch.services.queries import LATEST, of_source
 from gatewatch.services.views import AnomalyView, SourceView, UserView, Usual
 
 #: Values of an attribute, and rows of a list, that a page shows.
@@ -172,7 +172,8 @@ def _print_source(out: Console, found: SourceView) -> None:
     )
     _print_lists(out, found.anomalies)
     if found.tried:
-        out.print("\nUsers tried", style="bold")
+        of = f" (latest {LATEST:,} events)" if found.tried_since else ""
+        out.print(f"\nUsers tried{of}", style="bold")
         columns(
             out, [_tried(row) for row in found.tried[:SHOWN_ROWS]], grid("user", "failed", "got in", "last")
         )

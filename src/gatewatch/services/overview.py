@@ -76,9 +76,13 @@ class Overview:
     def series_of(
         self, kind: str, value: str, since: datetime | None = None, until: datetime | None = None
     ) -> Series:
-        """The activity of a source, as `series` has that of all. Raises `ValueError` for one that cannot be."""
+        """The activity of a source, as `series` has that of all; of a network or a country by hours at least. Raises
+        `ValueError` for one that cannot be.
+        """
         begin, end = self._span(since, until)
         step = _fitting(end - begin)
+        if kind in ("asn", "country"):
+            step = max(step, HOUR)
         begin, end = _floor(begin, step), _ceiling(end, step)
         source = msgspec.structs.replace(of_source(kind, value), since=begin, until=end)
         return _whole(begin, end, step, self._store.activity_of(source, step))

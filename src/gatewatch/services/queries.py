@@ -40,6 +40,8 @@ from gatewatch.services.views import (
 
 #: Rows of each list in the page of a user or a source.
 RECENT = 20
+#: Users tried from a source are counted by so many of its latest events.
+LATEST = 10_000
 #: Characters of an anomaly's id that may stand for the whole.
 LEAST_ID = 6
 
@@ -79,7 +81,7 @@ class Queries:
         """
         wanted = msgspec.structs.replace(of_source(kind, value), since=since, until=until)
         buckets = self._store.buckets(kind, value)
-        tried = self._store.tried(wanted, RECENT)
+        tried = self._store.tried(wanted, RECENT, LATEST)
         found = self.anomalies(AnomalyFilter(subject_kind=kind, subject=value), RECENT)
         succeeded = msgspec.structs.replace(wanted, outcome="success")
         return source_view((kind, value), buckets, tried, found, self.events(succeeded, RECENT))

@@ -132,7 +132,7 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class SourceView(msgspec.Struct, frozen=True):
-    """What a source did: failures up to its newest one, who was tried, and what was found."""
+    """What a source did: failures up to its newest one, who was tried (since when, if not in all), what was found."""
 
     kind: str
     value: str
@@ -144,6 +144,7 @@ class SourceView(msgspec.Struct, frozen=True):
     failures_1d: int
     windows: list[Window]
     tried: list[Tried]
+    tried_since: datetime | None
     anomalies: list[AnomalyView]
     successes: list[EventView]
 
@@ -366,7 +367,7 @@ def usual_of(profile: Profile) -> dict[str, list[Usual]]:
 def source_view(
     subject: tuple[str, str],
     buckets: Buckets,
-    tried: list[Tried],
+    tried: tuple[list[Tried], datetime | None],
     found: list[AnomalyView],
     successes: list[EventView],
 ) -> SourceView:
@@ -385,7 +386,8 @@ def source_view(
             Window(to_datetime(index * BUCKET), bucket.failures, round(bucket.users.distinct()))
             for index, bucket in sorted(buckets.items())
         ],
-        tried=tried,
+        tried=tried[0],
+        tried_since=tried[1],
         anomalies=found,
         successes=successes,
     )

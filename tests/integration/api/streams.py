@@ -34,11 +34,13 @@ def blocks(lines: Iterable[str], id: str = "") -> Iterator[Block]:
 class Listener:
     """One connection. Iterating gives its blocks until it ends; `id` is that of the last block."""
 
-    def __init__(self, url: str, key: str = "", id: str = "", cookie: str = "", **parameters: str) -> None:
+    def __init__(
+        self, url: str, key: str = "", id: str = "", cookie: str = "", timeout: float = 30, **parameters: str
+    ) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {"Cookie": cookie}
         headers |= {"Last-Event-ID": id} if id else {}
         # Without certificates: reading them takes longer than all else that a connection does.
-        self._client = httpx.Client(base_url=url, headers=headers, timeout=30, verify=False)
+        self._client = httpx.Client(base_url=url, headers=headers, timeout=timeout, verify=False)
         self._context = self._client.stream("GET", "/v1/stream", params=parameters)
         self.id = id
 

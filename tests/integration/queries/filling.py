@@ -64,14 +64,21 @@ FROM unnest(ARRAY['acme', 'other']) AS tenant, generate_series(0, 19999) AS i
 
 _ACTIVITY = """
 INSERT INTO activity (tenant_id, bucket, part, events, successes, failures, signalled)
-SELECT tenant_id, date_bin('10 minutes', time, 'epoch'::timestamptz), part, count(*), 0, 0, 0
+SELECT tenant_id, date_bin('10 minutes', time, 'epoch'::timestamptz), part, count(*),
+    count(*) FILTER (WHERE outcome = 'success'), count(*) FILTER (WHERE outcome = 'failure'),
+    count(*) FILTER (WHERE detectors <> '{}')
 FROM login_events GROUP BY 1, 2, 3
 """
 
 _VALUES = """
 INSERT INTO activity_values (tenant_id, kind, bucket, part, value, events, failures, signalled)
-SELECT tenant_id, kind, date_bin('1 hour', time, 'epoch'::timestamptz), part, value, count(*), 0, 0
-FROM login_events, LATERAL (VALUES ('asn', asn::text), ('ip', host(ip)), ('country', country)) AS v (kind, value)
+SELECT tenant_id, kind, date_bin('1 hour', time, 'epoch'::timestamptz), part, value, count(*),
+    count(*) FILTER (WHERE outcome = 'failure'), 0
+FROM login_events,
+    LATERAL (VALUES ('asn', asn::text), ('ip', host(ip)), ('country', country), ('detector', detectors[1]),
+        ('user', CASE WHEN detectors <> '{}' THEN user_key END))
+        AS v (kind, value)
+WHERE value IS NOT NULL
 GROUP BY 1, 2, 3, 4, 5
 """
 

@@ -26,7 +26,7 @@ _OLD_EVENTS = """
 INSERT INTO login_events (tenant_id, event_id, time, received_at, source, activity, outcome, user_key, ip, asn, country,
     score, level, detectors, late, weight, held, generation, part, off, digest, context, event, assessment, raw)
 SELECT 'acme', n::text, '2026-03-02T08:01Z'::timestamptz + n * interval '1 h', now(), '', '',
-    CASE WHEN n = 1 THEN 'failure' ELSE 'success' END, 'ann', '192.0.2.10', 0, 'NO', 0, '',
+    (ARRAY['challenge', 'failure', 'success'])[n + 1], 'ann', '192.0.2.10', 0, 'NO', 0, '',
     CASE WHEN n = 2 THEN '{d,d}'::text[] ELSE '{}' END, false, 0, false, 1, 3, n, '', '', '', '{}', ''
 FROM generate_series(0, 2) AS n
 """
@@ -168,14 +168,15 @@ def test_what_was_stored_before_the_migration_is_counted(postgres: DatabaseServe
         with psycopg.connect(conninfo) as connection:
             connection.execute("SET ROLE gatewatch_worker")
             series = "SELECT part, sum(events)::int, sum(failures)::int, sum(signalled)::int FROM activity GROUP BY 1"
-            tops = "SELECT kind, value, sum(events)::int FROM activity_values GROUP BY 1, 2 ORDER BY 1"
+            sums = "sum(events)::int, sum(others)::int"
+            tops = f"SELECT kind, value, {sums} FROM activity_values GROUP BY 1, 2 ORDER BY 1"
             assert connection.execute(series).fetchall() == [(3, 3, 1, 1)]
             found = connection.execute(tops.encode()).fetchall()
             prefixes = connection.execute("SELECT DISTINCT prefix::text FROM login_events").fetchall()
         assert found == [
-            ("country", "NO", 3),
-            ("detector", "d", 1),
-            ("ip", "192.0.2.10", 2),
-            ("user", "ann", 1),
+            ("country", "NO", 3, 1),
+            ("detector", "d", 1, 0),
+            ("ip", "192.0.2.10", 2, 0),
+            ("user", "ann", 1, 0),
         ]
         assert prefixes == [("192.0.2.0/24",)]

@@ -915,7 +915,8 @@ export interface components {
         /**
          * Entity
          * @description What a source did. `windows` are its recent failures; activity, users tried and successes are those of the
-         *     range.
+         *     range. `tried_since`: where it is said, users tried are those since then: of the latest 10,000
+         *     events, of a network or a country also of its latest 168 hours.
          */
         Entity: {
             /**
@@ -945,6 +946,8 @@ export interface components {
             activity: components["schemas"]["SourceSeries"];
             /** Tried */
             tried: components["schemas"]["Tried"][];
+            /** Tried Since */
+            tried_since: string | null;
             /** Anomalies */
             anomalies: components["schemas"]["Anomaly"][];
             /** Successes */
@@ -1601,11 +1604,6 @@ export interface components {
             successes: number;
             /** Failures */
             failures: number;
-            /**
-             * Signalled
-             * @description Events with a signal of any detector.
-             */
-            signalled: number;
         };
         /**
          * StatusView

@@ -21,9 +21,10 @@ from gatewatch.read_ports import TooCostly
 
 Row = tuple[Any, ...]
 
-#: Look-ups are by key; a plan that reads a whole table for a batch of keys is always a mistake of the estimate.
+#: Look-ups are by key; a plan that reads a whole table for a batch of keys is always a mistake of the estimate. Workers
+#: take longer to start than they save, and the cores from whoever else asks.
 _SETTINGS = (
-    "-c jit=off -c enable_seqscan=off -c enable_bitmapscan=off"
+    "-c jit=off -c max_parallel_workers_per_gather=0 -c enable_seqscan=off -c enable_bitmapscan=off"
     " -c enable_hashjoin=off -c enable_mergejoin=off -c enable_material=off -c timezone=UTC"
     " -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
 )

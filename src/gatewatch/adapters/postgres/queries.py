@@ -41,6 +41,8 @@ from gatewatch.read_ports import (
 )
 
 _SQL = load("queries.sql")
+#: In so many hours at most are users looked for that a network or a country tried.
+HOURS = 168
 
 #: Which rows of a list.
 Filter = EventFilter | AnomalyFilter | UserFilter | DeadLetterFilter
@@ -95,10 +97,14 @@ class PostgresQueries:
             shares.setdefault(part, {})[bucket] = sources.decode(state)
         return sources.unite(shares.values())
 
-    def tried(self, wanted: EventFilter, limit: int) -> list[Tried]:
+    def tried(self, source: EventFilter, limit: int, most: int) -> tuple[list[Tried], datetime | None]:
         """Users tried from a source."""
-        found = self._rows("tried", **msgspec.structs.asdict(wanted), limit=limit, **_network(wanted.network))
-        return [Tried(*row) for row in found]
+        asked = {**msgspec.structs.asdict(source), "limit": limit, "most": most, "hours": HOURS}
+        if source.network is not None:
+            rows = self._rows("tried", **asked, **_network(source.network))
+        else:
+            rows = self._rows("tried_in_hours", **asked, **_counted(source))
+        return [Tried(*row[:-1]) for row in rows], rows[0][-1] if rows else None
 
     def dead_letters(
         self, wanted: DeadLetterFilter, limit: int, after: Position | None = None
@@ -116,8 +122,12 @@ class PostgresQueries:
 
     def activity_of(self, source: EventFilter, step: timedelta) -> list[Activity]:
         """Stretches in which a source was seen."""
-        wanted = msgspec.structs.asdict(source) | _network(source.network)
-        return [Activity(*row) for row in self._rows("activity_of", **wanted, step=step)]
+        wanted = {**msgspec.structs.asdict(source), "step": step}
+        if source.network is not None:
+            rows = self._rows("activity_of_addresses", **wanted, **_network(source.network))
+        else:
+            rows = self._rows("activity_of_value", **wanted, **_counted(source))
+        return [Activity(*row) for row in rows]
 
     def top(self, kind: TopKind, since: datetime, until: datetime, by: Ranking, limit: int) -> list[Top]:
         """The values that came most often."""
@@ -184,13 +194,31 @@ def statement(wanted: Filter, limit: int, after: Position | None = None) -> tupl
         parameters |= {"at": to_datetime(int(after.key)) if by_time else after.key, "after": after.id}
     match wanted:
         case EventFilter():
-            return _SQL["events"], parameters | _network(wanted.network)
+            name = "events_in_hours" if _in_hours(wanted) else "events"
+            return _SQL[name], parameters | _network(wanted.network)
         case UserFilter():
             return _SQL[f"users_by_{wanted.sort}"], parameters
         case AnomalyFilter():
             return _SQL["anomalies"], parameters
         case DeadLetterFilter():
             return _SQL["dead_letters"], parameters
+
+
+def _in_hours(wanted: EventFilter) -> bool:
+    """Whether the counts lead: not where one event or a network is asked for, nor a user, but for what had a signal."""
+    if wanted.event_id is not None or wanted.network is not None:
+        return False
+    signalled = bool(wanted.detector or wanted.min_score)
+    if wanted.user is not None:
+        return signalled
+    return bool(wanted.asn or wanted.country or wanted.outcome or wanted.detector)
+
+
+def _counted(source: EventFilter) -> dict[str, str]:
+    """A network or a country as the counts by value have it."""
+    if source.asn is not None:
+        return {"kind": "asn", "value": str(source.asn)}
+    return {"kind": "country", "value": source.country or ""}
 
 
 def _network(text: str | None) -> dict[str, Any]:

@@ -36,29 +36,33 @@ ON CONFLICT (tenant_id, bucket, part) DO UPDATE SET events = a.events + excluded
     signalled = a.signalled + excluded.signalled
 
 -- name: roll_values
-INSERT INTO activity_values AS a (tenant_id, kind, bucket, part, value, events, failures, signalled)
-SELECT tenant_id, kind, 'epoch'::timestamptz + hour * interval '1 hour', %(part)s, value, events, failures, signalled
+INSERT INTO activity_values AS a (tenant_id, kind, bucket, part, value, events, failures, signalled, others)
+SELECT tenant_id, kind, 'epoch'::timestamptz + hour * interval '1 hour', %(part)s, value, events, failures, signalled, others
 FROM (
     SELECT tenant_id, hour,
         CASE WHEN grouping(country) = 0 THEN 'country' WHEN grouping(asn) = 0 THEN 'asn'
             WHEN grouping(suspect) = 0 THEN 'user' ELSE 'ip' END AS kind,
         coalesce(country, asn::text, suspect, suspect_ip) AS value,
-        count(*) AS events, count(*) FILTER (WHERE failed) AS failures, count(*) FILTER (WHERE signalled) AS signalled
+        count(*) AS events, count(*) FILTER (WHERE failed) AS failures, count(*) FILTER (WHERE signalled) AS signalled,
+        count(*) FILTER (WHERE other) AS others
     FROM (SELECT tenant_id, time / 3600000000 AS hour, nullif(country, '') AS country, nullif(asn, 0) AS asn,
-              failed, signalled,
+              failed, signalled, other,
               CASE WHEN signalled THEN user_key END AS suspect,
               CASE WHEN failed OR signalled THEN host(ip::inet) END AS suspect_ip
-          FROM (SELECT *, outcome = 'failure' AS failed, detectors <> '{}' AS signalled FROM staged_events) AS told) AS s
+          FROM (SELECT *, outcome = 'failure' AS failed, outcome NOT IN ('success', 'failure') AS other,
+                    detectors <> '{}' AS signalled FROM staged_events) AS told) AS s
     GROUP BY tenant_id, hour, GROUPING SETS ((country), (asn), (suspect), (suspect_ip))
     UNION ALL
-    SELECT tenant_id, time / 3600000000, 'detector', d, count(*), count(*) FILTER (WHERE outcome = 'failure'), count(*)
+    SELECT tenant_id, time / 3600000000, 'detector', d, count(*), count(*) FILTER (WHERE outcome = 'failure'), count(*),
+        count(*) FILTER (WHERE outcome NOT IN ('success', 'failure'))
     FROM staged_events CROSS JOIN LATERAL (SELECT DISTINCT unnest(detectors) AS d) AS each
     WHERE detectors <> '{}'
     GROUP BY 1, 2, 4) AS counted
 WHERE value IS NOT NULL
 ORDER BY tenant_id, kind, hour, value
 ON CONFLICT (tenant_id, kind, bucket, part, value) DO UPDATE SET events = a.events + excluded.events,
-    failures = a.failures + excluded.failures, signalled = a.signalled + excluded.signalled
+    failures = a.failures + excluded.failures, signalled = a.signalled + excluded.signalled,
+    others = a.others + excluded.others
 
 -- name: stage_profiles
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_profiles (

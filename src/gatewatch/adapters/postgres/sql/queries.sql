@@ -43,6 +43,60 @@ WHERE tenant_id = current_setting('gatewatch.tenant')
 ORDER BY time DESC, event_id DESC
 LIMIT %(limit)s
 
+-- name: events_in_hours
+-- What is rare among the values of a column is looked for in the hours that the counts name, the latest first; OFFSET 0
+-- keeps these in their order. What has no number (0) is not counted; of a user what had a signal is. An hour gives no more
+-- rows than the page takes.
+SELECT e.event, e.assessment, e.context, e.received_at, e.stored_at, e.late, e.weight, e.held, e.generation, e.part, e.off
+FROM (SELECT generate_series(date_bin('1 hour', least(%(until)s::timestamptz, %(at)s::timestamptz, latest), 'epoch'::timestamptz),
+          date_bin('1 hour', greatest(%(since)s::timestamptz, earliest), 'epoch'::timestamptz), interval '-1 hour') AS hour
+      FROM (SELECT min(bucket) AS earliest, max(bucket) AS latest FROM activity
+            WHERE tenant_id = current_setting('gatewatch.tenant')) AS counted
+      WHERE latest IS NOT NULL
+      ORDER BY hour DESC OFFSET 0) AS h
+CROSS JOIN LATERAL (
+    SELECT event, assessment::text, context, received_at, stored_at, late, weight, held, generation, part, off, time, event_id
+    FROM login_events
+    WHERE tenant_id = current_setting('gatewatch.tenant')
+      AND time >= h.hour AND time < h.hour + interval '1 hour'
+      AND (%(since)s::timestamptz IS NULL OR time >= %(since)s)
+      AND (%(until)s::timestamptz IS NULL OR time < %(until)s)
+      AND (%(at)s::timestamptz IS NULL OR time <= %(at)s AND (time, event_id) < (%(at)s, %(after)s::text))
+      AND (%(user)s::text IS NULL OR user_key = %(user)s)
+      AND (%(asn)s::bigint IS NULL OR asn = %(asn)s)
+      AND (%(country)s::text IS NULL OR country = %(country)s)
+      AND (%(outcome)s::text IS NULL OR outcome = %(outcome)s)
+      AND (%(detector)s::text IS NULL OR detectors <> '{}' AND %(detector)s = ANY(detectors))
+      AND (%(min_score)s::integer IS NULL OR %(min_score)s <= 0 OR detectors <> '{}' AND score >= %(min_score)s)
+    ORDER BY time DESC, event_id DESC
+    LIMIT %(limit)s) AS e
+WHERE (%(asn)s::bigint IS NULL OR %(asn)s = 0 OR EXISTS (
+      SELECT FROM activity_values
+      WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = 'asn' AND value = %(asn)s::text AND events > 0
+        AND (%(since)s::timestamptz IS NULL OR bucket > %(since)s - interval '1 hour') AND bucket = h.hour
+        AND (%(outcome)s::text IS NULL OR CASE %(outcome)s WHEN 'failure' THEN failures ELSE events - failures END > 0)))
+  AND (%(country)s::text IS NULL OR EXISTS (
+      SELECT FROM activity_values
+      WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = 'country' AND value = %(country)s AND events > 0
+        AND (%(since)s::timestamptz IS NULL OR bucket > %(since)s - interval '1 hour') AND bucket = h.hour
+        AND (%(outcome)s::text IS NULL OR CASE %(outcome)s WHEN 'failure' THEN failures ELSE events - failures END > 0)))
+  AND (%(detector)s::text IS NULL OR EXISTS (
+      SELECT FROM activity_values
+      WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = 'detector' AND value = %(detector)s AND events > 0
+        AND (%(since)s::timestamptz IS NULL OR bucket > %(since)s - interval '1 hour') AND bucket = h.hour
+        AND (%(outcome)s::text IS NULL OR CASE %(outcome)s WHEN 'failure' THEN failures ELSE events - failures END > 0)))
+  AND (%(user)s::text IS NULL OR EXISTS (
+      SELECT FROM activity_values
+      WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = 'user' AND value = %(user)s AND events > 0
+        AND (%(since)s::timestamptz IS NULL OR bucket > %(since)s - interval '1 hour') AND bucket = h.hour))
+  AND (%(outcome)s::text IS NULL OR EXISTS (
+      SELECT FROM activity
+      WHERE tenant_id = current_setting('gatewatch.tenant') AND bucket >= h.hour AND bucket < h.hour + interval '1 hour'
+        AND CASE %(outcome)s WHEN 'success' THEN successes WHEN 'failure' THEN failures
+            ELSE events - successes - failures END > 0))
+ORDER BY h.hour DESC, e.time DESC, e.event_id DESC
+LIMIT %(limit)s
+
 -- name: users_by_risk
 SELECT user_key, state, name, user_id, last_seen, risk
 FROM profiles
@@ -82,15 +136,56 @@ SELECT part, bucket, state FROM source_activity
 WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = %(kind)s AND value = %(value)s
 
 -- name: tried
-SELECT user_key, count(*) FILTER (WHERE outcome = 'failure'), count(*) FILTER (WHERE outcome = 'success'), max(time)
-FROM login_events
-WHERE tenant_id = current_setting('gatewatch.tenant')
-  AND (%(since)s::timestamptz IS NULL OR time >= %(since)s)
-  AND (%(until)s::timestamptz IS NULL OR time < %(until)s)
-  AND (%(prefix)s::cidr IS NULL OR prefix = %(prefix)s)
-  AND (%(low)s::inet IS NULL OR ip BETWEEN %(low)s AND %(high)s::inet)
-  AND (%(asn)s::bigint IS NULL OR asn = %(asn)s)
-  AND (%(country)s::text IS NULL OR country = %(country)s)
+-- Of the latest events; where there are more of them, also since when.
+SELECT user_key, count(*) FILTER (WHERE outcome = 'failure'), count(*) FILTER (WHERE outcome = 'success'), max(time),
+    CASE WHEN sum(count(*)) OVER () = %(most)s THEN min(min(time)) OVER () END
+FROM (SELECT user_key, outcome, time FROM login_events
+      WHERE tenant_id = current_setting('gatewatch.tenant')
+        AND (%(since)s::timestamptz IS NULL OR time >= %(since)s)
+        AND (%(until)s::timestamptz IS NULL OR time < %(until)s)
+        AND (%(prefix)s::cidr IS NULL OR prefix = %(prefix)s)
+        AND ip BETWEEN %(low)s::inet AND %(high)s::inet
+      ORDER BY time DESC
+      LIMIT %(most)s) AS latest
+GROUP BY user_key
+ORDER BY 2 DESC, 3 DESC, user_key
+LIMIT %(limit)s
+
+-- name: tried_in_hours
+-- The same of a network or a country, found as by events_in_hours, and in so many hours at most.
+WITH hours AS MATERIALIZED (
+    SELECT hour
+    FROM (SELECT generate_series(date_bin('1 hour', least(%(until)s::timestamptz, latest), 'epoch'::timestamptz),
+              date_bin('1 hour', greatest(%(since)s::timestamptz, earliest), 'epoch'::timestamptz), interval '-1 hour') AS hour
+          FROM (SELECT min(bucket) AS earliest, max(bucket) AS latest FROM activity
+                WHERE tenant_id = current_setting('gatewatch.tenant')) AS counted
+          WHERE latest IS NOT NULL) AS every
+    WHERE EXISTS (
+        SELECT FROM activity_values
+        WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = %(kind)s AND value = %(value)s AND events > 0
+          AND (%(since)s::timestamptz IS NULL OR bucket > %(since)s - interval '1 hour') AND bucket = hour)
+    ORDER BY hour DESC
+    LIMIT %(hours)s
+)
+SELECT user_key, count(*) FILTER (WHERE outcome = 'failure'), count(*) FILTER (WHERE outcome = 'success'), max(time),
+    CASE WHEN sum(count(*)) OVER () = %(most)s THEN min(min(time)) OVER ()
+        WHEN (SELECT count(*) FROM hours) = %(hours)s THEN (SELECT min(hour) FROM hours) END
+FROM (
+    SELECT e.user_key, e.outcome, e.time
+    FROM (SELECT hour FROM hours ORDER BY hour DESC OFFSET 0) AS h
+    CROSS JOIN LATERAL (
+        SELECT user_key, outcome, time
+        FROM login_events
+        WHERE tenant_id = current_setting('gatewatch.tenant')
+          AND time >= h.hour AND time < h.hour + interval '1 hour'
+          AND (%(since)s::timestamptz IS NULL OR time >= %(since)s)
+          AND (%(until)s::timestamptz IS NULL OR time < %(until)s)
+          AND (%(asn)s::bigint IS NULL OR asn = %(asn)s)
+          AND (%(country)s::text IS NULL OR country = %(country)s)
+        ORDER BY time DESC
+        LIMIT %(most)s) AS e
+    ORDER BY h.hour DESC, e.time DESC
+    LIMIT %(most)s) AS latest
 GROUP BY user_key
 ORDER BY 2 DESC, 3 DESC, user_key
 LIMIT %(limit)s
@@ -120,26 +215,35 @@ WHERE tenant_id = current_setting('gatewatch.tenant') AND last_seen >= %(since)s
   AND first_seen >= %(since)s AND first_seen < %(until)s AND state = 'open'
 GROUP BY 1
 
--- name: activity_of
+-- name: activity_of_addresses
 SELECT date_bin(%(step)s::interval, time, 'epoch'::timestamptz), count(*), count(*) FILTER (WHERE outcome = 'success'),
-    count(*) FILTER (WHERE outcome = 'failure'), count(*) FILTER (WHERE detectors <> '{}')
+    count(*) FILTER (WHERE outcome = 'failure')
 FROM login_events
 WHERE tenant_id = current_setting('gatewatch.tenant')
   AND time >= %(since)s AND time < %(until)s
   AND (%(prefix)s::cidr IS NULL OR prefix = %(prefix)s)
-  AND (%(low)s::inet IS NULL OR ip BETWEEN %(low)s AND %(high)s::inet)
-  AND (%(asn)s::bigint IS NULL OR asn = %(asn)s)
-  AND (%(country)s::text IS NULL OR country = %(country)s)
+  AND ip BETWEEN %(low)s::inet AND %(high)s::inet
+GROUP BY 1
+ORDER BY 1
+
+-- name: activity_of_value
+-- Of a network or a country; by whole hours.
+SELECT date_bin(%(step)s::interval, bucket, 'epoch'::timestamptz), sum(events)::bigint,
+    sum(events - failures - others)::bigint, sum(failures)::bigint
+FROM activity_values
+WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = %(kind)s AND value = %(value)s AND events > 0
+  AND bucket >= %(since)s AND bucket < %(until)s
 GROUP BY 1
 ORDER BY 1
 
 -- name: top
-SELECT value, sum(events)::bigint, sum(failures)::bigint, sum(signalled)::bigint
+-- What an hour counts is no more than an integer holds; added up as such it takes two thirds of the time.
+SELECT value, sum(events::integer), sum(failures::integer), sum(signalled::integer)
 FROM activity_values
 WHERE tenant_id = current_setting('gatewatch.tenant') AND kind = %(kind)s AND bucket >= %(since)s AND bucket < %(until)s
 GROUP BY value
-HAVING sum(CASE %(by)s WHEN 'events' THEN events WHEN 'failures' THEN failures ELSE signalled END) > 0
-ORDER BY sum(CASE %(by)s WHEN 'events' THEN events WHEN 'failures' THEN failures ELSE signalled END) DESC, value
+HAVING sum(CASE %(by)s WHEN 'events' THEN events WHEN 'failures' THEN failures ELSE signalled END::integer) > 0
+ORDER BY sum(CASE %(by)s WHEN 'events' THEN events WHEN 'failures' THEN failures ELSE signalled END::integer) DESC, value
 LIMIT %(limit)s
 
 -- name: policy
