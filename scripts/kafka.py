@@ -126,7 +126,8 @@ class Broker:
         data, properties = self.folder / "data", self.folder / "server.properties"
         properties.write_text((_PROPERTIES + self._more).format(port=port, controller=controller, data=data))
         if not (data / "meta.properties").exists():
-            id = urlsafe_b64encode(uuid4().bytes).rstrip(b"=").decode()
+            # An id that began with a hyphen would be read as an option.
+            id = urlsafe_b64encode(b"\0" + uuid4().bytes[1:]).rstrip(b"=").decode()
             arguments = ["format", "--standalone", "-t", id, "-c", str(properties)]
             done = subprocess.run(
                 self._command("kafka.tools.StorageTool", *arguments),
