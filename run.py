@@ -51,6 +51,8 @@ LOCKS = {"run": ROOT / "requirements.lock", "dev": ROOT / "requirements-dev.lock
 BOOT_LOCK = ROOT / "requirements-boot.lock"
 PYTHON = str(ENV / "bin" / "python")
 OLDEST_PYTHON = (3, 11)
+#: The signals that end us, with the step that runs.
+ENDING = (signal.SIGINT, signal.SIGTERM)
 #: All tests run in two processes, each with servers of its own; a file's tests stay together (see tests/conftest.py).
 ABREAST = ("-n", "2", "--dist", "loadgroup")
 NETWORK_TROUBLE = re.compile(
@@ -80,23 +82,42 @@ def step(title: str, command: Sequence[str], env: Mapping[str, str] | None = Non
         log.write(f"$ {' '.join(command)}\n")
         log.flush()
         start = log.tell()
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=env, cwd=ROOT
-        )
-        status = wait(child, title, began)
+        # A signal that came before the child has a name here would leave it running.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        try:
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=env,
+                cwd=ROOT,
+                preexec_fn=hear,
+            )
+            status = wait(child, title, began)
+        finally:
+            hear()
     if status:
         raise SetupError(reason(title, LOG.read_text(errors="replace")[start:]))
+
+
+def hear() -> None:
+    """Let the signals through that end us."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def wait(child: subprocess.Popen[bytes], title: str, began: float) -> int:
     """Wait for a step, counting its seconds where someone is watching; it never outlives us."""
     live = sys.stderr.isatty() and not in_ci()
     try:
+        hear()
         while True:
             try:
-                status = child.wait(timeout=1 if live else None)
+                status = child.wait(timeout=1)  # without an end it may miss a signal that comes as it begins
             except subprocess.TimeoutExpired:
-                print(f"\rgatewatch: {title} … {time.monotonic() - began:.0f} s", end="", file=sys.stderr)
+                if live:
+                    passed = time.monotonic() - began
+                    print(f"\rgatewatch: {title} … {passed:.0f} s", end="", file=sys.stderr)
                 continue
             print("\r\x1b[K" if live else "", end="", file=sys.stderr)
             if status == 0:
