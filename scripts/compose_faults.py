@@ -120,7 +120,7 @@ def wait_for(what: str, holds: Callable[[], bool]) -> float:
     while not holds():
         if time.monotonic() - began > PATIENCE:
             raise TimeoutError(f"waited in vain for {what}")
-        time.sleep(0.1)
+        time.sleep(0.1)  # polls, with the deadline above
     return time.monotonic() - began
 
 
@@ -144,7 +144,7 @@ def kill(service: str, applications: Applications) -> None:
     wait_for("enough acknowledged events", lambda: len(applications.acknowledged) > before + ENOUGH)
     compose("kill", "--signal", "KILL", service)
     killed = len(applications.acknowledged)
-    time.sleep(AWAY_SECONDS)
+    time.sleep(AWAY_SECONDS)  # the fault itself: so long it is away
     compose("start", service)
     # One that was under way when the service died may have been acknowledged a moment later.
     margin = SENDERS * TOGETHER

@@ -157,7 +157,7 @@ class Broker:
         while time.monotonic() < until and self._process.poll() is None:
             if answers(self._ports[0]):
                 return True
-            time.sleep(0.05)
+            time.sleep(0.05)  # polls, with the deadline above
         return False
 
     def _said(self) -> str:

@@ -126,7 +126,7 @@ def until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.05)
+        time.sleep(0.05)  # polls, with the deadline above
 
 
 def gone(pids: Sequence[int]) -> bool:

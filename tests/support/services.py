@@ -29,7 +29,7 @@ class Services(NamedTuple):
     def send(self, method: str, path: str, **more: object) -> httpx.Response:
         """Send something with the key."""
         headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.request(method, f"{self.url}{path}", headers=headers, **more)  # type: ignore[arg-type]
+        return httpx.request(method, f"{self.url}{path}", headers=headers, **more)  # type: ignore[arg-type]  # httpx checks them
 
 
 @contextmanager

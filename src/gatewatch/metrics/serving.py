@@ -17,7 +17,7 @@ ENDLESS = 1 << 60
 def registry(service: Service) -> CollectorRegistry:
     """What a service serves: its part of the list, and what is known of its process."""
     # Nothing reads when a series began, and it would be a second one beside each.
-    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the library gives it no types
     metrics.BUILD.replace({(service, __version__): 1})
     metrics.MEMORY_LIMIT.set(memory_limit())
     found = CollectorRegistry()

@@ -19,7 +19,7 @@ from gatewatch.core.events import LoginEvent
 from gatewatch.core.profiles import Change, Profile
 from gatewatch.core.records import ControlRecord, EventRecord, Record, RejectRecord
 from gatewatch.core.signals import Assessment
-from gatewatch.core.times import DAY, isoformat
+from gatewatch.core.times import DAY
 from gatewatch.ports import (
     ANOMALIES,
     DEAD_LETTERS,
@@ -42,7 +42,7 @@ from gatewatch.ports import (
     UserState,
 )
 from gatewatch.services.announcing import dead_letter
-from gatewatch.services.decoding import ReadForeign, belongs_elsewhere, decode, refusal
+from gatewatch.services.decoding import ReadForeign, belongs_elsewhere, decode, refusal, too_old
 from gatewatch.services.partition import Partition
 from gatewatch.services.surroundings import REVIEWED, Origin, Surroundings
 
@@ -388,20 +388,3 @@ def see(state: UserState, event: LoginEvent, assessment: Assessment) -> None:
         state.user_id = event.user.id or state.user_id
     if assessment.score > 0:
         state.risk = max(state.risk, log2(assessment.score) + event.time / RISK_HALF_LIFE)
-
-
-def too_old(record: EventRecord) -> RejectRecord:
-    """The reject of an event from before the retention."""
-    event = record.event
-    return RejectRecord(
-        id=f"old-{event.event_id}",
-        tenant_id=event.tenant_id,
-        source=event.source,
-        reason="too_old",
-        detail=f"the event is of {isoformat(event.time)}, older than the retention keeps",
-        raw=record.raw[: records.MAX_DEAD_LETTER],
-        size=len(record.raw),
-        sha256="",
-        received=record.received,
-        origin=record.origin,
-    )

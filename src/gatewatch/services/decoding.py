@@ -9,7 +9,7 @@ from gatewatch.core import records
 from gatewatch.core.events import prefix_of
 from gatewatch.core.partitioning import partition_of
 from gatewatch.core.records import MAX_DEAD_LETTER, ControlRecord, EventRecord, Record, RejectRecord
-from gatewatch.core.times import DAY, MAX_TIME, MIN_TIME
+from gatewatch.core.times import DAY, MAX_TIME, MIN_TIME, isoformat
 from gatewatch.ports import Claim, LogRecord
 
 #: Reads a foreign producer's JSON: (value, key, deterministic id, received µs) -> record.
@@ -97,3 +97,20 @@ def belongs_elsewhere(record: Record, claim: Claim) -> bool:
     if isinstance(record, RejectRecord):
         return False
     return partition_of(record.key, claim.partitions) != claim.part
+
+
+def too_old(record: EventRecord) -> RejectRecord:
+    """The reject of an event from before the retention."""
+    event = record.event
+    return RejectRecord(
+        id=f"old-{event.event_id}",
+        tenant_id=event.tenant_id,
+        source=event.source,
+        reason="too_old",
+        detail=f"the event is of {isoformat(event.time)}, older than the retention keeps",
+        raw=record.raw[:MAX_DEAD_LETTER],
+        size=len(record.raw),
+        sha256="",
+        received=record.received,
+        origin=record.origin,
+    )

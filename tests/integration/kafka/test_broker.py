@@ -24,7 +24,7 @@ from scripts.kafka import Broker
 broker = Broker(Path(sys.argv[1]))
 broker.start()
 print(broker.bootstrap, broker.pid, flush=True)
-time.sleep(600)
+time.sleep(600)  # until it is killed
 """
 
 
