@@ -29,7 +29,7 @@ import httpx
 
 from gatewatch.detectors import extended_engine
 from tests.faults import checks
-from tests.faults.stored import Stored
+from tests.faults.stored import WATCHED, Stored
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVICES = ("detector", "notifier", "ingest", "postgres", "kafka")
@@ -37,11 +37,6 @@ SENDERS, TOGETHER = 4, 20
 #: How long a killed service stays away, how many acknowledged events there are before a kill, and the longest wait (s).
 AWAY_SECONDS = 2.0
 ENOUGH = 2_000
-#: What the checks read beside the product's own tables; nothing is deleted within hours, and the log is not watched.
-WATCHED = """
-CREATE TABLE faults_deleted (
-    tenant_id text, kind text, value text, part integer, bucket bigint, deleted_at timestamptz);
-CREATE TABLE faults_log (part integer, off bigint, key text, value bytea)"""
 PATIENCE = 120.0
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.faults --seed N --seconds S`: the fault test alone, as long as you like."""
+"""`python -m tests.faults --seed N --seconds S`: the fault test alone, as long as you like; `--matrix`: the matrix."""
 
 import argparse
 import secrets
@@ -15,7 +15,13 @@ SHOWN = 10
 
 def main(arguments: list[str]) -> int:
     """Run one test and print what happened; 1 where an invariant was violated."""
+    if "--matrix" in arguments:
+        # Imported here: the fault test on the embedded log needs nothing of Kafka.
+        from tests.faults.matrix import command
+
+        return command.main([argument for argument in arguments if argument != "--matrix"])
     parser = argparse.ArgumentParser(prog="python3 run.py faults", description=__doc__)
+    parser.add_argument("--matrix", action="store_true", help="one fault after the other, on Kafka (--help)")
     parser.add_argument("--seed", type=int, default=None, help="of the events and of the faults")
     parser.add_argument("--seconds", type=float, default=300.0, help="how long things go wrong")
     parser.add_argument("--events", type=int, default=200_000)

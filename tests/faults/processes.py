@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -25,12 +26,21 @@ def _die_with_parent() -> None:
 
 
 class Child:
-    """One process of the system; `stopped_until` is set while a SIGSTOP holds it."""
+    """One process of the system; `stopped_until` is set while a SIGSTOP holds it. `more` is told to its `module`."""
 
-    def __init__(self, role: str, name: str, config: Path, folder: Path) -> None:
+    def __init__(
+        self,
+        role: str,
+        name: str,
+        config: Path,
+        folder: Path,
+        *,
+        module: str = "tests.faults.actors",
+        more: Sequence[str] = (),
+    ) -> None:
         self.role, self.name = role, name
         self.log = folder / f"{name}.log"
-        self._command = [sys.executable, "-m", "tests.faults.actors", role, name, str(config)]
+        self._command = [sys.executable, "-m", module, role, name, str(config), *more]
         self._process: subprocess.Popen[bytes] | None = None
         self.stopped_until = 0.0
         self.killed = self.retired = False

@@ -20,6 +20,14 @@ Row = tuple[Any, ...]
 #: (generation, partition, offset): per user, the order of processing.
 Place = tuple[int, int, int]
 
+#: What is read beside the product's own tables where nobody watches: nothing is deleted there, and nothing on the log
+#: lacks an id.
+WATCHED = """
+CREATE TABLE faults_deleted (
+    tenant_id text, kind text, value text, part integer, bucket bigint, deleted_at timestamptz);
+CREATE TABLE faults_log (part integer, off bigint, key text, value bytea);
+"""
+
 _MICROS = "(extract(epoch FROM {}) * 1000000)::bigint"
 
 

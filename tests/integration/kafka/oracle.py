@@ -11,17 +11,11 @@ from gatewatch.core.partitioning import partition_of
 from gatewatch.detectors import default_engine
 from tests.faults import checks, scenario
 from tests.faults.scenario import Chunk, Item
-from tests.faults.stored import Stored
+from tests.faults.stored import WATCHED, Stored
 from tests.integration.kafka.rig import OnKafka
 
 #: What only a watched log tells apart, and what goes over HTTP.
 _LEFT_OUT = ("garbage", "anonymous", "poison", "posted", "decided", "reported")
-#: What the checks read beside the product's own tables.
-_WATCHED = """
-CREATE TABLE faults_deleted (
-    tenant_id text, kind text, value text, part integer, bucket bigint, deleted_at timestamptz);
-CREATE TABLE faults_log (part integer, off bigint, key text, value bytea);
-"""
 #: Whether anything is left to read, to review or to relay.
 LEFT = """
 SELECT (SELECT sum(abs(h.end_offset - p.next_offset))::int FROM log_heads h JOIN partitions p USING (topic, part))
@@ -64,7 +58,7 @@ def settled(on: OnKafka) -> None:
 def violations(conninfo: str, superuser: str, chunks: list[Chunk]) -> list[str]:
     """What is not as it must be."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        connection.execute(_WATCHED.encode())
+        connection.execute(WATCHED.encode())
     stored = Stored(superuser)
     assert len(stored.events) > 100
     return [
