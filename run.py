@@ -7,6 +7,7 @@
   python3 run.py lint             ruff, mypy --strict, import contracts, eslint, vue-tsc, prettier, budgets
   python3 run.py bench [ARGS]     the benchmarks
   python3 run.py faults [ARGS]    the fault test alone, e.g. --seed 7 --seconds 600
+  python3 run.py faults --matrix  one fault after the other on a real Kafka and PostgreSQL (--row NAME, --seeds N)
   python3 run.py helm             check the Helm chart (needs helm, or Go to build it)
   python3 run.py fuzz [ARGS]      the HTTP API against its OpenAPI document, e.g. --seed 7 --examples 500
   python3 run.py setup [--dev]    set up and stop there
@@ -371,6 +372,14 @@ def kafka(args: Sequence[str]) -> int:
         raise SetupError(f"Kafka: {error}") from error
 
 
+def faults(args: Sequence[str]) -> NoReturn:
+    """The fault test; its matrix needs a broker, which is fetched."""
+    set_up("dev")
+    if "--matrix" in args:
+        kafka(["--fetch"])
+    develop("tests.faults", args)
+
+
 def test(args: Sequence[str]) -> int:
     """Run every test, or, with arguments, those of pytest that they name."""
     set_up("dev")
@@ -409,10 +418,10 @@ def main(argv: Sequence[str]) -> int:
     if word == "setup":
         set_up("dev" if "--dev" in rest else "run")
         return 0
-    ours = {"test": test, "kafka": kafka, "helm": helm, "client": client, "lock": lock}
+    ours = {"test": test, "kafka": kafka, "helm": helm, "client": client, "lock": lock, "faults": faults}
     if word in ours:
         return ours[word](rest)
-    modules = {"lint": "scripts.lint", "bench": "benchmarks", "faults": "tests.faults", "fuzz": "tests.fuzz"}
+    modules = {"lint": "scripts.lint", "bench": "benchmarks", "fuzz": "tests.fuzz"}
     if word in modules:
         develop(modules[word], rest)
     if word == "gatewatch":

@@ -60,16 +60,26 @@ def play(row: Row, seed: int, on: Ground) -> Result:
         return Result(row.name, seed, "not run", str(error), {}, 0, None, time.monotonic() - began)
     except Exception as error:  # noqa: BLE001 - whatever it is, the row failed, and the others go on
         found = {"played to its end": [f"{type(error).__name__}: {error}", *_last_words(scene)]}
-    recovery = max(scene.seconds, default=None) if scene is not None else None
-    found["recovery"] = verdict.recovery(recovery)
-    if row.recovers and recovery is None:
-        found["recovery"].append("it was not measured")
-    wrong = {name: lines for name, lines in found.items() if lines}
+    wrong = judged(row, scene, found)
+    recovery = _recovery(scene)
     if wrong and scene is not None:
         results.keep_logs(row.name, seed, scene.folder)
     happened = "; ".join(scene.happened) if scene is not None else ""
     outcome: Outcome = "FAIL" if wrong else "PASS"
     return Result(row.name, seed, outcome, happened, wrong, len(found), recovery, time.monotonic() - began)
+
+
+def judged(row: Row, scene: Scene | None, found: Violations) -> Violations:
+    """What is violated, recovery included."""
+    recovery = _recovery(scene)
+    found["recovery"] = verdict.recovery(recovery)
+    if row.recovers and recovery is None:
+        found["recovery"].append("it was not measured")
+    return {name: lines for name, lines in found.items() if lines}
+
+
+def _recovery(scene: Scene | None) -> float | None:
+    return max(scene.seconds, default=None) if scene is not None else None
 
 
 def _last_words(scene: Scene | None) -> list[str]:

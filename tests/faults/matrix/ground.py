@@ -125,12 +125,16 @@ class Database:
 
 
 class Ground:
-    """The broker, the database, and a folder. `away` is how long the broker cannot be reached in that row (s)."""
+    """The broker, the database, and a folder.
+
+    `away` is how long the broker cannot be reached in that row, `quiet` how long an attacked source must be quiet until
+    it is not looked at any more (s): longer than any transaction lives, which a row without stopped processes knows.
+    """
 
     def __init__(self, folder: Path, broker: Broker, broker_proxy: Proxy, database: Database) -> None:
         self.folder, self.broker = folder, broker
         self.broker_proxy, self.database = broker_proxy, database
-        self.away = AWAY
+        self.away, self.quiet = AWAY, 8.0
 
     @property
     def brokers(self) -> str:

@@ -56,7 +56,7 @@ class Scene:
             kafka_prefix=f"m{uuid4().hex[:8]}.",
             kafka_partitions=BEFORE,
             lease_timeout=LEASE,
-            review_quiet=8.0,
+            review_quiet=ground.quiet,
             frequency_merge=5.0,
         )
         bootstrap.prepare_log(self.settings, self.settings.database_url)
