@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 
+from gatewatch import logs
 from scripts.kafka import Unavailable
 from tests.faults import scenario
 from tests.faults.matrix import results, rows_broker, rows_database, rows_processes, rows_records, verdict
@@ -104,6 +105,7 @@ def main(arguments: Sequence[str]) -> int:
     given = _parsed(arguments)
     chosen = [ROWS[name] for name in given.row or ROWS]
     seeds = [given.seed] if given.seed is not None else range(1, given.seeds + 1)
+    logs.configure("error", "load")  # that a broker is away is what rows are about
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # our processes and servers end with us
     done: list[Result] = []
     if not given.only_table:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from gatewatch import bootstrap
 from gatewatch.ports import LOGINS
@@ -28,31 +27,36 @@ Lying = dict[tuple[int, int], tuple[str, bytes]]
 #: What the log lost of a partition: (first offset, offset after the last).
 Gaps = dict[int, tuple[int, int]]
 
+#: Of rows in which the group may remember members who are no more: those that stayed away longer than their session.
+REMEMBERED = "recovery from when the group knows the last of the dead"
 #: How long an outage may last until the API says so: as long as an append may take, and a report of it (s).
 NOTICED = 12.0
 
 
-@ROWS.add("broker-restart", "the broker is restarted in order")
+@ROWS.add("broker-restart", "the broker is restarted in order", REMEMBERED)
 def restart(scene: Scene) -> None:
     """Everybody comes back, and the group remembers its members or forms anew."""
-    scene.begin()
-    scene.flow(scene.rng.uniform(0.5, 2.0))
-    scene.ground.broker.stop()
-    scene.flow(scene.rng.uniform(0.5, 2.0))
-    scene.ground.broker.start()
-    scene.recovered(PARTS, time.monotonic())
-    scene.flow(3.0)
+    _away(scene, scene.ground.broker.stop)
 
 
-@ROWS.add("broker-crash", "kill -9 of the broker, which is started again")
+@ROWS.add("broker-crash", "kill -9 of the broker, which is started again", REMEMBERED)
 def crash(scene: Scene) -> None:
     """What was acknowledged lies in its files."""
+    _away(scene, scene.ground.broker.kill)
+
+
+def _away(scene: Scene, end: Callable[[], None]) -> None:
     scene.begin()
     scene.flow(scene.rng.uniform(0.5, 2.0))
-    scene.ground.broker.kill()
+    ended = time.monotonic()
+    end()
     scene.flow(scene.rng.uniform(0.5, 2.0))
     scene.ground.broker.start()
-    scene.recovered(PARTS, time.monotonic())
+    over = time.monotonic()
+    known = scene.regrouped(over)
+    scene.recovered(PARTS, known, since=over)
+    remembered = f", the last member forgotten {known - over:.1f} s later" if known > over else ""
+    scene.happened.append(f"away for {over - ended:.1f} s{remembered}")
     scene.flow(3.0)
 
 
@@ -143,10 +147,9 @@ def _forget(scene: Scene, lying: Lying, parts: list[int]) -> Gaps:
     for part in parts:
         unread = sorted(off for p, off in lying if p == part and off >= read[part])
         gaps[part] = (read[part], unread[len(unread) // 3] + 1)
-    admin = AdminClient({"bootstrap.servers": scene.settings.kafka_bootstrap, "log_level": 0})
     topic = scene.settings.kafka_prefix + LOGINS
     wanted = [TopicPartition(topic, part, end) for part, (_, end) in gaps.items()]
-    for future in admin.delete_records(wanted).values():
+    for future in scene.admin.delete_records(wanted).values():
         future.result()
     scene.happened.append(f"{sum(end - first for first, end in gaps.values())} unread records deleted")
     return gaps

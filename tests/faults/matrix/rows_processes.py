@@ -17,6 +17,8 @@ from tests.faults.processes import Child
 
 ROWS = Rows()
 
+#: How long detectors come and go (s).
+STORM = 20.0
 #: What a detector may still take when its memory is limited (bytes).
 SPARE = 4 << 20
 
@@ -135,12 +137,16 @@ def _epochs(scene: Scene, parts: Iterable[int]) -> list[int]:
     return [found[part] for part in parts]
 
 
-@ROWS.add("rebalance-storm", "three detectors come and go every second, killed or asked to, for 20 s")
+@ROWS.add(
+    "rebalance-storm",
+    f"three detectors come and go every second, killed or asked to, for {STORM:g} s",
+    "recovery from when the group knows the last of the dead",
+)
 def rebalance_storm(scene: Scene) -> None:
     """Every second one starts, is killed, or is asked to end; in the end two work."""
     scene.begin()
     last, counts = 0.0, {"started": 0, "killed": 0, "ended": 0}
-    until = time.monotonic() + 20.0
+    until = time.monotonic() + STORM
     while time.monotonic() < until:
         child = scene.children.get(name := f"detector-{scene.rng.randrange(1, 4)}")
         if child is None or child.ended() is not None:
@@ -159,8 +165,11 @@ def rebalance_storm(scene: Scene) -> None:
         if scene.children[name].ended() is not None:
             scene.start(name)
     over = time.monotonic()
-    scene.happened.append(", ".join(f"{n} {what}" for what, n in counts.items()))
-    scene.recovered(PARTS, max(over, last + SESSION), since=over)
+    known = scene.regrouped(over)
+    stood = scene.watch.stood_still(until - STORM)
+    counted = ", ".join(f"{n} {what}" for what, n in counts.items())
+    scene.happened.append(f"{counted}; nothing was stored for {stood:.1f} s at most")
+    scene.recovered(PARTS, max(last + SESSION, known), since=over)
 
 
 @ROWS.add(

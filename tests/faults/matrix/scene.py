@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,7 +17,7 @@ import psycopg
 from confluent_kafka.admin import AdminClient
 
 from gatewatch import bootstrap, bootstrap_kafka
-from gatewatch.adapters.kafka.group import AFTER_LEASE
+from gatewatch.adapters.kafka.group import AFTER_LEASE, GROUP
 from gatewatch.adapters.postgres.server import EmbeddedPostgres
 from gatewatch.settings import Settings
 from tests.faults import checks
@@ -28,7 +28,7 @@ from tests.faults.matrix.ground import Database, Ground, Row
 from tests.faults.matrix.load import Load
 from tests.faults.matrix.proxy import Proxy
 from tests.faults.matrix.verdict import Violations
-from tests.faults.matrix.watch import Watch
+from tests.faults.matrix.watch import Watch, advanced
 from tests.faults.processes import Child
 from tests.faults.scenario import BEFORE, Chunk, Item
 from tests.faults.stored import Stored
@@ -130,6 +130,18 @@ class Scene:
         rows = self.rows("SELECT DISTINCT owner FROM partitions WHERE lease_until > clock_timestamp()")
         return {owner for (owner,) in rows}
 
+    def members(self) -> set[str]:
+        """Whom the consumer group takes for alive."""
+        group = self.settings.kafka_prefix + GROUP
+        return {
+            one.member_id for one in self.admin.describe_consumer_groups([group])[group].result(20).members
+        }
+
+    @cached_property
+    def admin(self) -> AdminClient:
+        """Asks the broker; kept, since its answers end with it."""
+        return AdminClient({"bootstrap.servers": self.settings.kafka_bootstrap, "log_level": 0})
+
     def batches(self, *names: str) -> Iterator[tuple[float, str, int, int, int]]:
         """What detectors made batches of: (when, who, partition, first offset, offset after the last), by time."""
         found = []
@@ -153,6 +165,25 @@ class Scene:
         assert not self.load.exhausted, "the load came to its end before the fault did"
         moved = self.watch.moved(parts, ended if since is None else since)
         self.seconds.append(max(0.0, moved - ended))
+
+    def regrouped(self, since: float) -> float:
+        """Wait until the group consists of the living, and all partitions are stored; until when it held somebody for
+        alive who is not.
+
+        Kafka times the session of who is killed while it joins only when the join has come to its end, and those of
+        members whose own session ran out, when a broker comes back that remembers them.
+        """
+        seen: list[tuple[float, set[str]]] = []
+        living = sum(child.role == "detector" and child.ended() is None for child in self.children.values())
+
+        def complete() -> bool:
+            members = self.members()
+            seen.append((time.monotonic(), members))
+            stored = advanced(self.watch.since(since), PARTS) is not None
+            return stored and len(members) == living == len(self.owners())
+
+        self.until(complete, "the living to be the group")
+        return max((moment for moment, members in seen if members - seen[-1][1]), default=since)
 
     def until(self, holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> float:
         """Wait until something holds; when that was. Raises `AssertionError`."""
@@ -235,9 +266,10 @@ class Scene:
             child.kill()
             child.wait(PATIENCE)
         self.watch.stop()
-        admin = AdminClient({"bootstrap.servers": self.settings.kafka_bootstrap, "log_level": 0})
-        names = [n for n in admin.list_topics(timeout=20).topics if n.startswith(self.settings.kafka_prefix)]
-        for future in admin.delete_topics(names).values():
+        names = [
+            n for n in self.admin.list_topics(timeout=20).topics if n.startswith(self.settings.kafka_prefix)
+        ]
+        for future in self.admin.delete_topics(names).values():
             future.result()
 
 

@@ -56,6 +56,14 @@ class Watch:
         """What was seen from a moment on."""
         return [seen for seen in list(self._seen) if seen[0] >= moment]
 
+    def stood_still(self, began: float) -> float:
+        """The longest time (s) since a moment in which nothing was stored."""
+        longest, last, total = 0.0, began, -1
+        for moment, offsets in self.since(began):
+            if sum(offsets.values()) > total:
+                longest, last, total = max(longest, moment - last), moment, sum(offsets.values())
+        return longest
+
     def moved(self, parts: Collection[int], began: float, seconds: float = PATIENCE) -> float:
         """When the last of some partitions had stored something that it had not when they were first looked at after
         `began` (monotonic, s). Raises `AssertionError` where one never does.
