@@ -140,7 +140,7 @@ def _epochs(scene: Scene, parts: Iterable[int]) -> list[int]:
 @ROWS.add(
     "rebalance-storm",
     f"three detectors come and go every second, killed or asked to, for {STORM:g} s",
-    "recovery from when the group knows the last of the dead",
+    "recovery from the last change of the group's members",
 )
 def rebalance_storm(scene: Scene) -> None:
     """Every second one starts, is killed, or is asked to end; in the end two work."""
@@ -165,7 +165,7 @@ def rebalance_storm(scene: Scene) -> None:
         if scene.children[name].ended() is not None:
             scene.start(name)
     over = time.monotonic()
-    known = scene.regrouped(over)
+    known = scene.regrouped(over, joined=True)
     stood = scene.watch.stood_still(until - STORM)
     counted = ", ".join(f"{n} {what}" for what, n in counts.items())
     scene.happened.append(f"{counted}; nothing was stored for {stood:.1f} s at most")

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import msgspec
 import psycopg
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from gatewatch import bootstrap, bootstrap_kafka
@@ -166,24 +167,26 @@ class Scene:
         moved = self.watch.moved(parts, ended if since is None else since)
         self.seconds.append(max(0.0, moved - ended))
 
-    def regrouped(self, since: float) -> float:
+    def regrouped(self, since: float, *, joined: bool = False) -> float:
         """Wait until the group consists of the living, and all partitions are stored; until when it held somebody for
-        alive who is not.
+        alive who is not, or, with `joined`, when its members last changed at all.
 
         Kafka times the session of who is killed while it joins only when the join has come to its end, and those of
         members whose own session ran out, when a broker comes back that remembers them.
         """
         seen: list[tuple[float, set[str]]] = []
-        living = sum(child.role == "detector" and child.ended() is None for child in self.children.values())
 
         def complete() -> bool:
             members = self.members()
             seen.append((time.monotonic(), members))
+            living = sum(c.role == "detector" and c.ended() is None for c in self.children.values())
             stored = advanced(self.watch.since(since), PARTS) is not None
             return stored and len(members) == living == len(self.owners())
 
         self.until(complete, "the living to be the group")
-        return max((moment for moment, members in seen if members - seen[-1][1]), default=since)
+        last = seen[-1][1]
+        others = [moment for moment, members in seen if (members ^ last if joined else members - last)]
+        return max(others, default=since)
 
     def until(self, holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> float:
         """Wait until something holds; when that was. Raises `AssertionError`."""
@@ -194,7 +197,7 @@ class Scene:
         return time.monotonic()
 
     def _holds(self, holds: Callable[[], bool]) -> bool:
-        with suppress(psycopg.OperationalError):  # the server is away
+        with suppress(psycopg.OperationalError, KafkaException):  # the server is away
             return holds()
         return False
 
