@@ -104,6 +104,7 @@ def _key(scene: Scene) -> str:
     "retention",
     "the log forgets records that nobody has read",
     "the gap is in log_gaps and in the detector's log; acknowledged = stored + exactly the gap",
+    "recovery from the next detector's first claim",
 )
 def retention(scene: Scene) -> None:
     """With no detector there, records come; the broker deletes the first of them on two partitions."""
@@ -120,9 +121,9 @@ def retention(scene: Scene) -> None:
     lying = _everything(scene)
     gaps = _forget(scene, lying, scene.rng.sample(list(PARTS), 2))
     scene.load.resume()
-    started = time.monotonic()
+    started, claims = time.monotonic(), _claims(scene)
     scene.start("detector-1")
-    claimed = scene.until(lambda: "partition claimed" in scene.said("detector-1"), "a claim")
+    claimed = scene.until(lambda: _claims(scene) > claims, "a claim")
     scene.recovered(PARTS, claimed, since=started)
     scene.start("detector-2")
     scene.until(lambda: len(scene.owners()) == 2, "both detectors to own partitions")
@@ -130,6 +131,10 @@ def retention(scene: Scene) -> None:
     if scene.said("detector-1").count("a range of the log was lost") != len(gaps):
         scene.wrong.append("the detector did not say of each gap that it is there")
     scene.adjust = lambda sent, stored: _adjusted(scene, lying, gaps, sent, stored)
+
+
+def _claims(scene: Scene) -> int:
+    return scene.said("detector-1").count("partition claimed")
 
 
 def _everything(scene: Scene) -> Lying:
