@@ -58,7 +58,8 @@ def _scattered(ground: Ground, seed: int, chunks: list[Chunk]) -> Iterator[Scene
 
 
 def _astray(item: Item, rng: Random) -> Item:
-    if item.stray is None and rng.random() < ASTRAY:
+    # What an edge refused is stored wherever it lies: nobody's state hangs on it.
+    if item.stray is None and item.kind != "reject" and rng.random() < ASTRAY:
         return msgspec.structs.replace(item, stray=rng.randrange(1, BEFORE))
     return item
 
