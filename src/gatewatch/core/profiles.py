@@ -353,16 +353,13 @@ def _advance(profile: Profile, change: Change) -> None:
     if change.time > profile.newest:
         profile.newest = change.time
     newest = profile.newest
-    if profile.minutes:
-        _drop_before(profile.minutes, (newest - LATENESS - HOUR) // MINUTE, MAX_MINUTES)
-    if profile.days:
-        _drop_before(profile.days, (newest - FAILURE_HORIZON) // DAY, MAX_DAYS)
-    if profile.hours:
-        _drop_before(profile.hours, (newest - LATENESS) // HOUR - 1, MAX_HOURS)
+    _drop_before(profile.minutes, (newest - LATENESS - HOUR) // MINUTE, MAX_MINUTES)
+    _drop_before(profile.days, (newest - FAILURE_HORIZON) // DAY, MAX_DAYS)
+    _drop_before(profile.hours, (newest - LATENESS) // HOUR - 1, MAX_HOURS)
 
 
 def _drop_before(buckets: dict[int, Any], oldest: int, most: int) -> None:
-    if len(buckets) > most or next(iter(buckets)) < oldest:
+    if buckets and (len(buckets) > most or next(iter(buckets)) < oldest):
         gone = len(buckets) - most
         for at, bucket in enumerate(list(buckets)):
             if at >= gone and bucket >= oldest:
