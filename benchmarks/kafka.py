@@ -45,9 +45,9 @@ def bare_rate(conninfo: str, settings: Settings, events: int, progress: Progress
 def full_rate(conninfo: str, settings: Settings, events: int, detectors: int, progress: Progress) -> float:
     """As `pipes.full_rate`, in a consumer group that is new and gone afterwards."""
     found = pipes.full_rate(conninfo, settings, events, detectors, progress)
-    group = settings.kafka_prefix + GROUP
+    group, admin = settings.kafka_prefix + GROUP, AdminClient(config(settings))
     try:
-        AdminClient(config(settings)).delete_consumer_groups([group])[group].result(_PATIENCE)
+        admin.delete_consumer_groups([group])[group].result(_PATIENCE)
     except KafkaException as error:
         raise BenchmarkError(f"the group cannot be deleted: {error.args[0].str()}") from None
     return found
