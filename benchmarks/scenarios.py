@@ -93,7 +93,7 @@ class Bench(msgspec.Struct):
         return found
 
     def bare_on_kafka(self) -> float:
-        """The same from Kafka."""
+        """One measurement of the bare pipe from Kafka, in events per second."""
         settings = self.on_kafka("throughput")
         conninfo = self.scratch.database("throughput", self.events, "bare", settings)
         found = kafka.bare_rate(conninfo, settings, self.events, self.progress)
@@ -102,7 +102,7 @@ class Bench(msgspec.Struct):
         return found
 
     def full_on_kafka(self, detectors: int = 1) -> float:
-        """The same from Kafka."""
+        """One measurement of the whole pipeline from Kafka, in events per second."""
         settings = self.on_kafka("throughput")
         conninfo = self.scratch.database("throughput", self.events, "full_kafka", settings)
         found = kafka.full_rate(conninfo, settings, self.events, detectors, self.progress)
