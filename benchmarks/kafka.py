@@ -48,8 +48,8 @@ def full_rate(conninfo: str, settings: Settings, events: int, detectors: int, pr
     group, admin = settings.kafka_prefix + GROUP, AdminClient(config(settings))
     try:
         admin.delete_consumer_groups([group])[group].result(_PATIENCE)
-    except KafkaException as error:
-        raise BenchmarkError(f"the group cannot be deleted: {error.args[0].str()}") from None
+    except (KafkaException, TimeoutError) as error:
+        raise BenchmarkError(f"the group cannot be deleted: {error!r}") from None
     return found
 
 
