@@ -38,16 +38,19 @@ from gatewatch.adapters.postgres.store import PostgresStore
 from gatewatch.adapters.postgres.stream import PostgresStream
 from gatewatch.adapters.postgres.tenancy import TenantPool, TenantSession
 from gatewatch.adapters.useragents import UserAgents
+from gatewatch.connecting_ports import VendorTopics
 from gatewatch.core.records import EventRecord, RejectRecord
 from gatewatch.core.times import DAY
 from gatewatch.detectors import extended_engine
 from gatewatch.ingest.contract import Arrival
+from gatewatch.ingest.messages import Limits
 from gatewatch.ingest.native import read_native
 from gatewatch.log_ports import Log, LogSource, Membership
 from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Clock, Enrich, LogWriter
 from gatewatch.read_ports import NotPrepared, QueryStore, StatusStore
 from gatewatch.services.access import Accounts, IssuedKeys, Keys, Sessions
 from gatewatch.services.batches import BatchMaker
+from gatewatch.services.connecting import Connecting
 from gatewatch.services.decisions import Decisions, RecentFrequencies
 from gatewatch.services.decoding import UNKNOWN_TENANT
 from gatewatch.services.outbox import Relay
@@ -266,6 +269,27 @@ def relaying(settings: Settings, conninfo: str) -> Relaying:
     relay = Relay(outbox, sinks)
     upkeep = Upkeep(session, settings.retention_days, ends)
     return Relaying(relay, upkeep, PostgresPipeline(session), reset)
+
+
+class Connected(NamedTuple):
+    """What a connector works with."""
+
+    work: Connecting
+    topics: VendorTopics
+    reset: Callable[[], None]
+
+
+def connected(settings: Settings, conninfo: str) -> Connected:
+    """Wire a connector to its topics and to the log. Raises `SettingsError`."""
+    from gatewatch import bootstrap_kafka
+
+    topics = bootstrap_kafka.vendor_topics(settings)
+    log = appending(settings, conninfo, role="gatewatch_app")
+    limits = Limits(
+        settings.body_limit, settings.decompressed_limit, settings.item_limit, settings.depth_limit
+    )
+    work = Connecting(topics, settings.vendor_topics, log, SystemClock(), settings.tenant, limits)
+    return Connected(work, topics, log.close)
 
 
 def imports(settings: Settings, conninfo: Callable[[], str]) -> PostgresImports:

@@ -9,13 +9,15 @@ from gatewatch.adapters.kafka.connection import config
 from gatewatch.adapters.kafka.group import GROUP, KafkaGroup
 from gatewatch.adapters.kafka.log import KafkaLog
 from gatewatch.adapters.kafka.topics import Topics, declared
+from gatewatch.adapters.kafka.vendors import VendorGroup
 from gatewatch.adapters.postgres.book import PostgresBook
 from gatewatch.adapters.postgres.connection import Session
+from gatewatch.ingest.registry import ADAPTERS
 from gatewatch.log_ports import Log, Membership, ReadStanding
 from gatewatch.ports import ANOMALIES, DEAD_LETTERS, LOGINS, STATUSES, Unavailable
 from gatewatch.services.announcing import of_anomalies, of_dead_letters, of_statuses
 from gatewatch.services.topics import TopicKeeping
-from gatewatch.settings import Settings
+from gatewatch.settings import PREFIX, Settings, SettingsError
 
 
 def topics(settings: Settings) -> Topics:
@@ -81,3 +83,22 @@ def announcements(settings: Settings, read: ReadStanding) -> dict[str, Log]:
         STATUSES: Announcements(anomalies, partial(of_statuses, read)),
         DEAD_LETTERS: Announcements(dead, of_dead_letters),
     }
+
+
+def vendor_topics(settings: Settings) -> VendorGroup:
+    """A connector's member of its consumer group; where no brokers are named for it, on those of the log.
+
+    Raises `SettingsError` for a source that there is none of, and for a topic that is ours.
+    """
+    own = not settings.connector_bootstrap
+    ours = {spec.name for spec in declared(settings)} if own else set()
+    for topic, source in settings.vendor_topics.items():
+        if source not in ADAPTERS:
+            known = ", ".join(ADAPTERS)
+            raise SettingsError(f"{PREFIX}CONNECTOR_TOPICS: there is no source {source!r}: {known}")
+        if topic in ours:
+            raise SettingsError(f"{PREFIX}CONNECTOR_TOPICS: {topic} is a topic of Gatewatch itself")
+    if not settings.vendor_topics:
+        raise SettingsError(f"{PREFIX}CONNECTOR_TOPICS names no topic")
+    how = config(settings, "kafka" if own else "connector")
+    return VendorGroup(how, settings.connector_group, settings.vendor_topics, settings.connector_from)
