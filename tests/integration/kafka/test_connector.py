@@ -26,7 +26,7 @@ from gatewatch.health import WAITING, WORKING
 from gatewatch.ingest.messages import Limits
 from gatewatch.ports import Unavailable
 from gatewatch.services.connecting import Connecting
-from gatewatch.settings import Settings
+from gatewatch.settings import Settings, SettingsError
 from tests.integration.kafka.rig import PATIENCE, OnKafka
 from tests.support.commands import Commands, until
 
@@ -158,10 +158,8 @@ def test_it_is_all_there_twice(vendor: Vendor) -> None:
                 n = 16 if group == "first" else 32
                 until(lambda n=n: sum(on.ends().values()) >= n, "the log")  # type: ignore[misc]
         on.eventually("SELECT count(*)::int FROM login_events", 16)
-        until(
-            lambda: not bootstrap.imports(on.settings, lambda: on.conninfo).unread(on.ends()),
-            "the detector",
-        )
+        with contextlib.closing(bootstrap.imports(on.settings, lambda: on.conninfo)) as pipeline:
+            until(lambda: not pipeline.unread(on.ends()), "the detector")
     assert len(set(on.stored())) == len(on.stored()) == 16
 
 
@@ -341,5 +339,5 @@ def test_the_member_gives_what_lies_there(vendor: Vendor) -> None:
 def test_topics_that_cannot_be(kafka: str, topics: str, said: str) -> None:
     """What cannot be read is said before anything starts."""
     settings = Settings(kafka_bootstrap=kafka, connector_topics=topics)
-    with pytest.raises(bootstrap_kafka.SettingsError, match=said):
+    with pytest.raises(SettingsError, match=said):
         bootstrap_kafka.vendor_topics(settings)

@@ -24,6 +24,8 @@ PATIENCE = 5.0
 #: How long what was taken may wait for the log until the group gives the partitions to others, in milliseconds; `keep`
 #: is called meanwhile, so that this is for a process that hangs.
 HANGING = 120_000
+#: After how long a silent member is taken for dead by the group, in milliseconds.
+SILENT = 10_000
 #: KiB that are fetched ahead.
 AHEAD_KIB = 16 << 10
 #: How often clients look for new partitions, in milliseconds.
@@ -67,7 +69,7 @@ class VendorGroup:
             "auto.offset.reset": "error",  # where to begin is decided by `_place`, and told
             "isolation.level": "read_committed",
             "max.poll.interval.ms": HANGING,
-            "session.timeout.ms": 30_000,
+            "session.timeout.ms": SILENT,
             "queued.max.messages.kbytes": AHEAD_KIB,
             "fetch.wait.max.ms": 200,
             "topic.metadata.refresh.interval.ms": METADATA_AGE,
