@@ -13,13 +13,15 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from gatewatch import bootstrap, bootstrap_kafka, metrics
+from gatewatch.adapters.postgres.connection import Session
 from gatewatch.connecting_ports import Message
 from gatewatch.connector import Connector
 from gatewatch.health import WAITING, WORKING
@@ -215,6 +217,29 @@ def test_a_rebalance_loses_nothing(vendor: Vendor) -> None:
                 until(lambda: vendor.done(vendor.sso) == n, "the group's offsets")
         on.eventually("SELECT count(*)::int FROM login_events", n)
     assert sorted(on.stored()) == ids(n)
+
+
+def test_onto_the_embedded_log(kafka: str, database: str) -> None:
+    """Vendors' topics are read where the log lies in PostgreSQL as well, with the rights of an edge."""
+    bootstrap.prepare(database)
+    topic, client = f"vendor-{uuid4().hex[:12]}", {"bootstrap.servers": kafka, "log_level": 0}
+    admin, producer = AdminClient(client), Producer(client)
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result()
+    for value in logins(20):
+        producer.produce(topic, value)
+    assert producer.flush(20) == 0
+    settings = Settings(
+        connector_bootstrap=kafka, connector_topics=f"{topic}=keycloak", connector_group=topic
+    )
+    parts = bootstrap.connected(settings, database)
+    done = 0
+    while done < 20:
+        done += parts.work.turn()
+    parts.topics.close()
+    parts.reset()
+    admin.delete_topics([topic])[topic].result()
+    with contextlib.closing(Session(database)) as session:
+        assert session.rows("SELECT count(*)::int FROM event_log") == [(20,)]
 
 
 class _Away:
