@@ -272,6 +272,16 @@ def current() -> Settings:
     return read(os.environ)
 
 
+def traces_wanted() -> bool:
+    """Whether OpenTelemetry's own variables ask for spans: they name a collector, and nothing speaks against it."""
+    named = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    return (
+        any(os.environ.get(name) for name in named)
+        and os.environ.get("OTEL_TRACES_EXPORTER", "otlp") == "otlp"
+        and os.environ.get("OTEL_SDK_DISABLED", "").lower() != "true"
+    )
+
+
 def environment(settings: Settings) -> dict[str, str]:
     """What a child process is started with, so that it reads the same settings as these."""
     own = {PREFIX + name.upper(): str(getattr(settings, name)) for name in Settings.__struct_fields__}

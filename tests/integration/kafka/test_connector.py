@@ -222,7 +222,8 @@ def test_a_rebalance_loses_nothing(vendor: Vendor) -> None:
 def test_onto_the_embedded_log(kafka: str, database: str) -> None:
     """Vendors' topics are read where the log lies in PostgreSQL as well, with the rights of an edge."""
     bootstrap.prepare(database)
-    topic, client = f"vendor-{uuid4().hex[:12]}", {"bootstrap.servers": kafka, "log_level": 0}
+    topic = f"vendor-{uuid4().hex[:12]}"
+    client: dict[str, Any] = {"bootstrap.servers": kafka, "log_level": 0}
     admin, producer = AdminClient(client), Producer(client)
     admin.create_topics([NewTopic(topic, 1, 1)])[topic].result()
     for value in logins(20):
