@@ -62,7 +62,7 @@ def _verify(settings: Settings, conninfo: str, role: str) -> None:
         raise Unavailable(f"the database does not know Kafka's topic {name}: run `gatewatch topics create`")
 
 
-def group(settings: Settings, leases: Membership, session: Session, *, traced: bool) -> KafkaGroup:
+def group(settings: Settings, leases: Membership, session: Session, *, traced: bool = False) -> KafkaGroup:
     """A detector's member of the consumer group; `session` is the one of its leases, `traced`: it reads traces."""
     return KafkaGroup(
         config(settings),

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from confluent_kafka import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -139,6 +140,12 @@ def failures(n: int) -> list[dict[str, Any]]:
     ]
 
 
+def headers_of(message: Message) -> dict[str, str]:
+    """A message's headers."""
+    headers: Any = message.headers()
+    return {name: value.decode() for name, value in headers or ()}
+
+
 def attributes(span: Span) -> dict[str, Any]:
     """A span's attributes."""
     return {one.key: one.value.string_value or one.value.int_value for one in span.attributes}
@@ -160,7 +167,7 @@ def test_a_login_is_one_trace(on_kafka: OnKafka, tmp_path: Path, collector: Coll
         (record, *_) = on_kafka.consumed(on_kafka.topic, 40)
     ((api, ingest),) = collector.named("ingest")
     assert (ingest.trace_id.hex(), ingest.parent_span_id.hex()) == (TRACE, CALLER)
-    assert ("traceparent", f"00-{TRACE}-{ingest.span_id.hex()}-01".encode()) in (record.headers() or [])
+    assert headers_of(record) == {"traceparent": f"00-{TRACE}-{ingest.span_id.hex()}-01"}
 
     assessed = {attributes(span)["gatewatch.event"]: span for _, span in collector.named("assess")}
     assert set(assessed) == {f"e-{i}" for i in range(40)}
@@ -181,7 +188,7 @@ def test_a_login_is_one_trace(on_kafka: OnKafka, tmp_path: Path, collector: Coll
         told["gatewatch.anomaly"],
     ]
     names = ("traceparent", "ce_id", "ce_subject")
-    assert ours in [[dict(one.headers() or [])[name].decode() for name in names] for one in messages]
+    assert ours in [[headers_of(one)[name] for name in names] for one in messages]
     assert {api, notifier} == {"gatewatch-api", "gatewatch-notifier"}
     assert {service for service, _ in collector.named("assess")} == {"gatewatch-detector"}
     assert "alice" not in str(collector.spans)
@@ -196,7 +203,7 @@ def test_what_is_not_sampled_is_not_told(on_kafka: OnKafka, tmp_path: Path, coll
         assert httpx.post(f"{url}/v1/events", json=failures(5), headers=headers).status_code == 202
         on_kafka.eventually("SELECT count(*)::int FROM login_events", 5)
         (record, *_) = on_kafka.consumed(on_kafka.topic, 5)
-    told = dict(record.headers() or [])["traceparent"].decode()
+    told = headers_of(record)["traceparent"]
     assert told.startswith(f"00-{TRACE}-")
     assert told.endswith("-00")
     assert collector.spans == []
