@@ -47,6 +47,7 @@ class Connector:
             self._log.warning("the connector waits", reason=str(error))
         self._heartbeat.beat(working=False)
         self._topics.keep()
+        self._look()
         self._stop.wait(min(MOST_BACKOFF, 0.05 * 2**failures))
 
     def _look(self) -> None:

@@ -26,9 +26,10 @@ from gatewatch.connecting_ports import Message
 from gatewatch.connector import Connector
 from gatewatch.health import WAITING, WORKING
 from gatewatch.ingest.messages import Limits
-from gatewatch.ports import Unavailable
+from gatewatch.ports import LogWriter, Unavailable
 from gatewatch.services.connecting import Connecting
 from gatewatch.settings import Settings, SettingsError
+from scripts.kafka import Broker
 from tests.integration.kafka.rig import PATIENCE, OnKafka
 from tests.support.commands import Commands, until
 
@@ -37,31 +38,33 @@ PARTITIONS = 4
 
 
 class Vendor:
-    """A vendor's cluster (the same broker, other topics), and the settings of a connector that reads it."""
+    """A vendor's topics, on the log's broker or one of its own, and the settings of a connector that reads them."""
 
-    def __init__(self, on: OnKafka) -> None:
+    def __init__(self, on: OnKafka, bootstrap: str = "") -> None:
         self.on = on
+        self.client = on.client | ({"bootstrap.servers": bootstrap} if bootstrap else {})
+        self.admin = AdminClient(self.client)
         self.sso, self.hub = (f"{on.settings.kafka_prefix}{name}" for name in ("keycloak", "insights"))
         self.group = f"{on.settings.kafka_prefix}connectors"
         for name in (self.sso, self.hub):
-            on.admin.create_topics([NewTopic(name, PARTITIONS, 1)])[name].result()
+            self.admin.create_topics([NewTopic(name, PARTITIONS, 1)])[name].result()
         self.settings = msgspec.structs.replace(
             on.settings,
-            connector_bootstrap=on.settings.kafka_bootstrap,
+            connector_bootstrap=self.client["bootstrap.servers"],
             connector_topics=f"{self.sso}=keycloak, {self.hub}=entra",
             connector_group=self.group,
         )
 
     def put(self, topic: str, values: Sequence[bytes], partition: int | None = None) -> None:
         """Have the vendor write messages, spread over the partitions."""
-        producer = Producer(self.on.client)
+        producer = Producer(self.client)
         for n, value in enumerate(values):
             producer.produce(topic, value, partition=n % PARTITIONS if partition is None else partition)
         assert producer.flush(20) == 0
 
     def committed(self, topic: str) -> dict[int, int]:
         """How far the group is; -1001 where it never said."""
-        consumer = Consumer(self.on.client | {"group.id": self.group})
+        consumer = Consumer(self.client | {"group.id": self.group})
         try:
             places = [TopicPartition(topic, part) for part in range(PARTITIONS)]
             return {place.partition: place.offset for place in consumer.committed(places, timeout=20)}
@@ -243,13 +246,17 @@ def test_onto_the_embedded_log(kafka: str, database: str) -> None:
         assert session.rows("SELECT count(*)::int FROM event_log") == [(20,)]
 
 
-class _Away:
-    """A log that is away."""
+class _Absent:
+    """A log that is away until it is there."""
 
-    def append(self, found: Sequence[tuple[str, bytes]]) -> None:
+    def __init__(self) -> None:
+        self.log: LogWriter | None = None
+
+    def append(self, records: Sequence[tuple[str, bytes]]) -> None:
         """See `ports.LogWriter`."""
-        del found
-        raise Unavailable("away")
+        if self.log is None:
+            raise Unavailable("away")
+        self.log.append(records)
 
 
 def test_what_was_not_appended_is_not_done(vendor: Vendor) -> None:
@@ -260,7 +267,7 @@ def test_what_was_not_appended_is_not_done(vendor: Vendor) -> None:
     settings = vendor.settings
     group = bootstrap_kafka.vendor_topics(settings)
     limits = Limits(1 << 20, 1 << 20, 1_000, 64)
-    work = Connecting(group, settings.vendor_topics, _Away(), bootstrap.SystemClock(), "default", limits)
+    work = Connecting(group, settings.vendor_topics, _Absent(), bootstrap.SystemClock(), "default", limits)
     until(lambda: not _turned(work), "messages that cannot be appended")
     for _ in range(20):
         group.keep()
@@ -279,6 +286,55 @@ def _turned(work: Connecting) -> bool:
     except Unavailable:
         return False
     return True
+
+
+def test_partitions_move_while_it_waits(vendor: Vendor) -> None:
+    """A member that waits for the log takes part in rebalances: it gives partitions away and gets them back, and what
+    it took meanwhile is brought in the end.
+    """
+    vendor.put(vendor.sso, logins(40))
+    settings = vendor.settings
+    waiting, other = (bootstrap_kafka.vendor_topics(settings) for _ in range(2))
+    limits, log = Limits(1 << 20, 1 << 20, 1_000, 64), _Absent()
+    work = Connecting(waiting, settings.vendor_topics, log, bootstrap.SystemClock(), "default", limits)
+    until(lambda: not _turned(work), "messages that cannot be appended")
+
+    def shares() -> tuple[int, int]:
+        waiting.keep()
+        other.keep()
+        return len(waiting.lag()), len(other.lag())
+
+    until(lambda: shares() == (PARTITIONS, PARTITIONS), "a share for each of them")
+    other.close()
+
+    def whole() -> bool:
+        waiting.keep()
+        return len(waiting.lag()) == 2 * PARTITIONS
+
+    until(whole, "all partitions again")
+    on = vendor.on
+    log.log = on.log
+    until(lambda: _turned(work) and vendor.done(vendor.sso) == 40, "all messages")
+    waiting.close()
+    with on.running():
+        on.eventually("SELECT count(*)::int FROM login_events", 40)
+    assert sorted(on.stored()) == ids(40)
+
+
+def test_the_vendors_brokers_go_away(on_kafka: OnKafka, broker: Broker, tmp_path: Path) -> None:
+    """While they are away a connector says that it waits, though the log is there; when they are back it goes on."""
+    heartbeat = tmp_path / "heartbeat"
+    vendor = Vendor(on_kafka, broker.bootstrap)
+    vendor.put(vendor.sso, logins(20))
+    with on_kafka.running(), vendor.connected(heartbeat=str(heartbeat)):
+        on_kafka.eventually("SELECT count(*)::int FROM login_events", 20)
+        broker.stop()
+        until(lambda: heartbeat.read_text() == WAITING, "that it waits")
+        broker.start()
+        vendor.put(vendor.sso, logins(20, 20))
+        on_kafka.eventually("SELECT count(*)::int FROM login_events", 40)
+        until(lambda: heartbeat.read_text() == WORKING, "that it works")
+    assert sorted(on_kafka.stored()) == ids(40)
 
 
 def test_latest_is_said_once(vendor: Vendor) -> None:

@@ -205,9 +205,9 @@ class VendorGroup:
         with suppress(KafkaException):
             places = self._consumer.assignment()
             for known in self._consumer.committed(places, timeout=PATIENCE) if places else ():
-                first, end = self._consumer.get_watermark_offsets(known, cached=True)
-                if end >= 0:
-                    found[known.topic, known.partition] = max(0, end - max(known.offset, first))
+                # Asked for: what a client knows by itself is of its last fetch, and it may be paused.
+                first, end = self._consumer.get_watermark_offsets(known, timeout=PATIENCE)
+                found[known.topic, known.partition] = end - min(end, max(known.offset, first))
         return found
 
     def close(self) -> None:
