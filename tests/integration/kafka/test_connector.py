@@ -60,7 +60,7 @@ class Vendor:
         producer = Producer(self.client)
         for n, value in enumerate(values):
             producer.produce(topic, value, partition=n % PARTITIONS if partition is None else partition)
-        assert producer.flush(20) == 0
+        assert producer.flush(PATIENCE) == 0
 
     def committed(self, topic: str) -> dict[int, int]:
         """How far the group is; -1001 where it never said."""
@@ -231,7 +231,7 @@ def test_onto_the_embedded_log(kafka: str, database: str) -> None:
     admin.create_topics([NewTopic(topic, 1, 1)])[topic].result()
     for value in logins(20):
         producer.produce(topic, value)
-    assert producer.flush(20) == 0
+    assert producer.flush(PATIENCE) == 0
     settings = Settings(
         connector_bootstrap=kafka, connector_topics=f"{topic}=keycloak", connector_group=topic
     )
