@@ -91,6 +91,7 @@ class Replay:
     def __init__(self, system: Engine, policy: Policy) -> None:
         self.engine = system
         self.policy = policy
+        self._asked = system.asked(policy)
         self.profiles: dict[str, Profile] = {}
         self._frequencies = TenantFrequencies()
         self._sources: dict[Subject, _Source] = {}
@@ -101,7 +102,7 @@ class Replay:
         source = self._sources.setdefault(subject, _Source())
         profile = self.profiles.setdefault(event.user_key, Profile())
         context = self._context(event, source)
-        assessment, change = self.engine.step(profile, event, context, self.policy)
+        assessment, change = self.engine.step(profile, event, context, self.policy, asked=self._asked)
         profiles.apply(profile, change)
         if event.is_success:
             self._frequencies.count(attributes.values_of(event))

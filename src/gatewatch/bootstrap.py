@@ -358,7 +358,7 @@ def serving(settings: Settings, conninfo: str) -> Serving:
         lambda tenant: IssuedKeys(PostgresKeys(pool.of(tenant), tenant)),
         lambda tenant: PostgresQueries(pool.of(tenant)),
         lambda tenant: PostgresStatuses(pool.of(tenant)),
-        lambda tenant: Stream(PostgresStream(pool.of(tenant)), tenant),
+        lambda tenant: Stream(PostgresStream(pool.of(tenant)), tenant, settings.stream_catch_up),
         lambda: decision_making(settings, deciding, log),
         log,
         SystemClock(),

@@ -100,6 +100,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters_per_key: Annotated[int, msgspec.Meta(ge=0)] = 1_000
     #: The most streams of one API process.
     stream_clients: Positive = 256
+    #: The most events that the client of a stream may have missed and is still told of.
+    stream_catch_up: Positive = 10_000
     #: Kafka brokers, as `host:port` with commas: the log is the topic `gatewatch.logins` then; without any it is
     #: embedded in PostgreSQL.
     kafka_bootstrap: str = ""

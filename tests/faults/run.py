@@ -149,6 +149,7 @@ def _settings(trial: Trial, system: System) -> Settings:
         bucket_life=trial.bucket_life,
         review_quiet=trial.quiet,
         frequency_merge=3.0,
+        stream_catch_up=2 * trial.events,
     )
 
 

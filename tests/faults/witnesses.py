@@ -17,7 +17,7 @@ from tests.faults.scenario import Item
 PEOPLE = ("ann", "ben")
 #: Changes that everyone makes at least.
 ENOUGH = 20
-#: How long they may take for what is left to do, once nothing goes wrong any more (s).
+#: How long they may take for what is left to do, once nothing goes wrong any more, or be told nothing (s).
 WAIT = 120.0
 
 
@@ -72,10 +72,14 @@ class Witnesses:
         with Apis(self._folder, Event(), PATIENCE_OF_PEOPLE) as apis:
             people.log_in(apis, PEOPLE[0])
             seen = people.shown(apis)
-        deadline = time.monotonic() + WAIT
+        deadline, told = time.monotonic() + WAIT, 0
         while self._stream.has_more(stored()) and time.monotonic() < deadline:
+            if len(self._stream.told) > told:
+                deadline, told = time.monotonic() + WAIT, len(self._stream.told)
             time.sleep(0.1)  # polls, with the deadline above
         self.finish()
         requests = [request for person in self._people for request in person.requests]
-        told, connections = self._stream.told, self._stream.connections
-        return Witnessed(applications.answers(self._folder), again, requests, seen, told, connections)
+        stream = self._stream
+        return Witnessed(
+            applications.answers(self._folder), again, requests, seen, stream.told, stream.connections
+        )

@@ -15,7 +15,7 @@ from gatewatch.checks import (
 from gatewatch.core import profiles
 from gatewatch.core.context import Context
 from gatewatch.core.detection import Detector, Model, Situation, SourceDetector
-from gatewatch.core.engine import Engine
+from gatewatch.core.engine import Asked, Engine
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.policy import Policy
 from gatewatch.core.profiles import Change, Profile
@@ -283,10 +283,11 @@ class Inside(Engine, frozen=True):
         context: Context,
         policy: Policy,
         values: tuple[str, ...] | None = None,
+        asked: Asked | None = None,
     ) -> tuple[Assessment, Change]:
         """The step, then the spoiling."""
         assert profile is not None
-        return self.spoil(profile, *super().step(profile, event, context, policy, values))
+        return self.spoil(profile, *super().step(profile, event, context, policy, values, asked))
 
 
 def learn_early(profile: Profile, assessment: Assessment, change: Change) -> tuple[Assessment, Change]:

@@ -17,6 +17,9 @@ from gatewatch.core.sources import Buckets
 
 S = TypeVar("S", Signal, Finding)
 
+#: Per outcome the detectors that look at it, each with the weight of its signals.
+Asked = Mapping[str, tuple[tuple[Detector, float], ...]]
+
 _CLEAN = Assessment(score=0, level="none")
 _NOT_ASSESSED = Assessment(score=0, level="none", notes=("not_a_login",))
 
@@ -43,32 +46,40 @@ class Engine(msgspec.Struct, frozen=True):
         context: Context,
         policy: Policy,
         values: tuple[str, ...] | None = None,
+        asked: Asked | None = None,
     ) -> tuple[Assessment, Change]:
         """Assess an event against its user's state; the change is carried out by `profiles.apply`, not here.
 
-        `values` are the event's (`attributes.values_of`), for callers that have them already.
+        `values` are the event's (`attributes.values_of`), `asked` the policy's, for callers that have them already.
         """
         if event.outcome not in ("success", "failure"):
             return _NOT_ASSESSED, NO_CHANGE
         situation = situate(profile, event, context, policy, values)
         signals: list[Signal] = []
         degraded: list[str] = []
-        outcome = event.outcome
-        for detector in self.detectors:
-            if outcome not in detector.outcomes:
-                continue
-            settings = getattr(policy, detector.id, None)
-            if settings is not None and not settings.enabled:
-                continue
+        for detector, weight in (asked if asked is not None else self.asked(policy))[event.outcome]:
             try:
                 signal = detector.assess(situation)
             except Exception:  # noqa: BLE001 - the boundary: a failing detector degrades the assessment, nothing else
                 degraded.append(detector.id)
                 continue
             if signal is not None:
-                signals.append(signal if settings is None else _weighed(signal, settings.weight))
+                signals.append(_weighed(signal, weight))
         assessment = _conclude(situation, signals, degraded)
         return assessment, _learn(situation, assessment)
+
+    def asked(self, policy: Policy) -> Asked:
+        """The detectors that a policy asks."""
+        settings = [(detector, getattr(policy, detector.id, None)) for detector in self.detectors]
+        on = [
+            (found, 1.0 if own is None else own.weight)
+            for found, own in settings
+            if own is None or own.enabled
+        ]
+        return {
+            outcome: tuple(one for one in on if outcome in one[0].outcomes)
+            for outcome in ("success", "failure")
+        }
 
     def judge(
         self,

@@ -217,8 +217,9 @@ class Share:
             return NOTHING
         failures, users, unknown = self._failures, self._users, self._unknown
         all_failures = failures[upto]
-        day = bisect_right(indexes, bucket - DAY_BUCKETS, 0, upto)
-        hour = bisect_right(indexes, bucket - HOUR_BUCKETS, day, upto)
+        # no more buckets than a day has can lie in it
+        day = bisect_right(indexes, bucket - DAY_BUCKETS, max(0, upto - DAY_BUCKETS), upto)
+        hour = bisect_right(indexes, bucket - HOUR_BUCKETS, max(day, upto - HOUR_BUCKETS), upto)
         ten = all_failures - failures[upto - 1] if indexes[upto - 1] == bucket else 0
         if (previous := self.slices.get(bucket - 1)) is not None:
             ten += previous.minutes[-1]

@@ -14,7 +14,7 @@ from gatewatch.core import anomalies, attributes, events, profiles, records, sig
 from gatewatch.core import context as contexts
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.context import NO_FREQUENCIES, Context
-from gatewatch.core.engine import Engine, StoredLogin
+from gatewatch.core.engine import Asked, Engine, StoredLogin
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.profiles import Change, Profile
 from gatewatch.core.records import ControlRecord, EventRecord, Record, RejectRecord
@@ -122,6 +122,7 @@ class _Work:
         self.received = batch.now
         self.surroundings = Surroundings(partition, owned)
         self.tenants: dict[str, Tenant] = {}
+        self.asked: dict[str, Asked] = {}
         self.hits: dict[TenantKey, list[Anomaly]] = {}
         self.stored: dict[TenantKey, bytes] = {}
         self.controls: set[TenantKey] = set()
@@ -158,6 +159,7 @@ class _Work:
     def prepare(self, here: list[Arrived | Other]) -> None:
         """Load all state the batch touches, in bulk, and what of it is stored already."""
         self.tenants = self.store.tenants({item.record.tenant_id for item in here})
+        self.asked = {id: self.maker.engine.asked(tenant.policy) for id, tenant in self.tenants.items()}
         arrived = [item for item in here if isinstance(item, Arrived)]
         self.stored = self.store.stored_events(
             {item.key: None if item.record.time_by_arrival else item.event.time for item in arrived}
@@ -239,7 +241,8 @@ class _Work:
         context = origin.context(event.time, tenant.policy.revision, known)
         state = self.partition.user(user)
         profile = state.profile if state is not None else None
-        assessment, change = self.maker.engine.step(profile, event, context, tenant.policy, values)
+        asked = self.asked[event.tenant_id]
+        assessment, change = self.maker.engine.step(profile, event, context, tenant.policy, values, asked)
         self.batch.events.append(event_row(offset, record, event, user[1], context, assessment, change))
         self.batch.degraded += assessment.degraded
         self._learn(user, state, event, assessment, change)

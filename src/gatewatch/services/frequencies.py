@@ -1,7 +1,7 @@
 """How often a tenant's successful logins had a value: what the models divide by.
 
 Each partition counts its own (exact rows for low cardinality, count-min for addresses, agents and devices); the other
-partitions' counts are merged every minute. The few numbers an event was judged by are stored with it.
+partitions' counts are taken anew every minute. The few numbers an event was judged by are stored with it.
 """
 
 from array import array
@@ -10,7 +10,7 @@ from operator import add
 
 from gatewatch.core import profiles
 from gatewatch.core.context import Frequencies
-from gatewatch.core.sketches import CHUNK, CountMin
+from gatewatch.core.sketches import CHUNK, CountMin, counters_of
 
 #: The levels that are sketched and those that are exact: each with its index into `profiles.ATTRIBUTES`.
 SKETCHED = {"ip": profiles.IP, "ua": profiles.UA, "device": profiles.DEVICE}
@@ -25,53 +25,60 @@ TOTAL = "total"
 
 
 class _Exact:
-    """One level with a count per value: the partition's own, the sum with the others', which own ones changed."""
+    """One level with a count per value: the partition's own, all others' together, which own ones changed."""
 
-    __slots__ = ("changed", "index", "own", "whole")
+    __slots__ = ("changed", "index", "others", "own")
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.own: dict[str, int] = {}
-        self.whole: dict[str, int] = {}
+        self.others: dict[str, int] = {}
         self.changed: set[str] = set()
 
     def count(self, value: str) -> None:
-        self.own[value] = self.own.get(value, 0) + 1
-        self.whole[value] = self.whole.get(value, 0) + 1
+        own = self.own
+        own[value] = own.get(value, 0) + 1
         self.changed.add(value)
 
     def of(self, value: str) -> int:
-        return self.whole.get(value, 0)
+        return self.own.get(value, 0) + self.others.get(value, 0)
 
 
 class _Sketched:
-    """One level as count-min counters, likewise; which chunks of the own ones changed."""
+    """One level as count-min counters, likewise."""
 
-    __slots__ = ("changed", "index", "own", "whole")
+    __slots__ = ("changed", "index", "others", "own")
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.own = CountMin()
-        self.whole = CountMin()
+        self.others = CountMin()
         self.changed: set[int] = set()
 
     def count(self, value: str) -> None:
-        self.whole.add(value)
-        self.changed.update(index // CHUNK for index in self.own.add(value))
+        self.changed.update(self.own.add(value))
 
     def of(self, value: str) -> int:
-        return self.whole.count(value) if value else 0
+        """The least of the value's counters, each over all partitions."""
+        if not value:
+            return 0
+        a, b = counters_of(value)
+        own, others = self.own.counters, self.others.counters
+        first, second = own[a] + others[a], own[b] + others[b]
+        return first if first < second else second
 
 
 class TenantFrequencies:
-    """One tenant's counts: this partition's own, live, and with them the sum of all others as of the last merge."""
+    """One tenant's counts: this partition's own, live, and with them those of all others as of the last merge."""
 
-    __slots__ = ("_exact", "_logins", "_sketched")
+    __slots__ = ("_exact", "_levels", "_logins", "_sketched")
 
     def __init__(self) -> None:
         self._exact = {name: _Exact(index) for name, index in EXACT.items()}
         self._sketched = {name: _Sketched(index) for name, index in SKETCHED.items()}
         self._logins = _Exact(-1)
+        levels = self._exact | self._sketched
+        self._levels = [levels[name] for name in Frequencies.__struct_fields__ if name != TOTAL]
 
     def load(
         self,
@@ -98,16 +105,16 @@ class TenantFrequencies:
     ) -> None:
         """Take the other partitions' counts anew; the own stay as they are."""
         for exact in (*self._exact.values(), self._logins):
-            exact.whole = dict(exact.own)
+            exact.others = {}
         for sketched in self._sketched.values():
-            sketched.whole = CountMin(sketched.own.counters[:])
+            sketched.others = CountMin()
         for owner, attribute, value, n in rows:
             if owner != part:
-                whole = self._rows(attribute).whole
-                whole[value] = whole.get(value, 0) + n
+                others = self._rows(attribute).others
+                others[value] = others.get(value, 0) + n
         for owner, attribute, chunk, data in chunks:
             if owner != part:
-                _add(self._sketched[attribute].whole, chunk, data)
+                _add(self._sketched[attribute].others, chunk, data)
 
     def _rows(self, attribute: str) -> _Exact:
         return self._logins if attribute == TOTAL else self._exact[attribute]
@@ -115,26 +122,14 @@ class TenantFrequencies:
     def count(self, values: Sequence[str]) -> None:
         """Count one successful login by its values (parallel to `profiles.ATTRIBUTES`)."""
         self._logins.count("")
-        for exact in self._exact.values():
-            if value := values[exact.index]:
-                exact.count(value)
-        for sketched in self._sketched.values():
-            if value := values[sketched.index]:
-                sketched.count(value)
+        for level in self._levels:
+            if value := values[level.index]:
+                level.count(value)
 
     def of(self, values: Sequence[str]) -> Frequencies:
         """The tenant's counts of an event's values."""
-        exact, sketched = self._exact, self._sketched
-        return Frequencies(
-            ip=sketched["ip"].of(values[profiles.IP]),
-            asn=exact["asn"].of(values[profiles.ASN]),
-            country=exact["country"].of(values[profiles.COUNTRY]),
-            ua=sketched["ua"].of(values[profiles.UA]),
-            browser=exact["browser"].of(values[profiles.BROWSER]),
-            os=exact["os"].of(values[profiles.OS]),
-            device=sketched["device"].of(values[profiles.DEVICE]),
-            total=self._logins.of(""),
-        )
+        ip, asn, country, ua, browser, os, device = [level.of(values[level.index]) for level in self._levels]
+        return Frequencies(ip, asn, country, ua, browser, os, device, self._logins.of(""))
 
     def counts(self) -> dict[tuple[str, str], int]:
         """The partition's own exact counts, by attribute and value."""
@@ -153,7 +148,7 @@ class TenantFrequencies:
             exact.changed.clear()
         chunks: dict[tuple[str, int], bytes] = {}
         for name, sketched in self._sketched.items():
-            for chunk in sketched.changed:
+            for chunk in {index // CHUNK for index in sketched.changed}:
                 own = sketched.own.counters[chunk * CHUNK : (chunk + 1) * CHUNK]
                 chunks[name, chunk] = own.tobytes()
             sketched.changed.clear()

@@ -18,8 +18,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 #: Events, and versions of anomalies, of a page: so many are in memory at once.
 PAGE = 500
-#: How much may be caught up on: the tenant's events, and messages of the outbox, whoever's they are.
-MOST_EVENTS = 10_000
+#: How many messages of the outbox, whoever's they are, may be caught up on.
 MOST_MESSAGES = 100_000
 
 #: Why a reader cannot go on where it was: it is older than what is kept, it would be too much, or the database was set
@@ -43,10 +42,10 @@ class Page(NamedTuple):
 
 
 class Stream:
-    """One tenant's stream."""
+    """One tenant's stream; `most` events of it may be caught up on."""
 
-    def __init__(self, store: StreamStore, tenant: str) -> None:
-        self._store, self._tenant = store, tenant
+    def __init__(self, store: StreamStore, tenant: str, most: int) -> None:
+        self._store, self._tenant, self._most = store, tenant, most
 
     def heads(self) -> Positions:
         """Where everything ends now."""
@@ -70,7 +69,7 @@ class Stream:
         if sum(one.until - one.since for one in behind(since.outbox, heads.outbox)) > MOST_MESSAGES:
             return "too_much"
         missed = behind(since.events, heads.events)
-        too_many = missed and self._store.waiting(missed, MOST_EVENTS + 1) > MOST_EVENTS
+        too_many = missed and self._store.waiting(missed, self._most + 1) > self._most
         return "too_much" if too_many else None
 
     def page(self, since: Positions, until: Positions) -> Page:

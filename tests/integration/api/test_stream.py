@@ -204,21 +204,23 @@ def test_what_is_no_longer_kept(api: Api, url: str, heart: Heart, key: str) -> N
         assert told(stream.next(1)) == ["still there"]
 
 
-@pytest.mark.parametrize("limit", ["MOST_EVENTS", "MOST_MESSAGES"])
+@pytest.mark.parametrize("limit", ["events", "messages"])
 def test_too_much_to_catch_up_on(
-    url: str, heart: Heart, key: str, limit: str, monkeypatch: pytest.MonkeyPatch
+    api: Api, heart: Heart, key: str, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who missed more than may be caught up on is told to reload instead; who missed just that much is not."""
-    with Listener(url, key) as stream:
+    with api.process() as url, Listener(url, key) as stream:
         id = stream.begun().id
     heart.take(*burst(20, START))
-    missed = {"MOST_EVENTS": 20, "MOST_MESSAGES": len(heart.announced())}[limit]
-    monkeypatch.setattr(limits, limit, missed)
-    with Listener(url, key, id) as listener:
-        assert len(set(told(listener.next(20 + len(heart.announced()))))) > 20
-    monkeypatch.setattr(limits, limit, missed - 1)
-    with Listener(url, key, id) as listener:
-        assert told(listener.next(1)) == ["too_much"]
+    messages = len(heart.announced())
+    for missed in (0, -1):
+        events = 20 + missed if limit == "events" else 20
+        monkeypatch.setattr(limits, "MOST_MESSAGES", messages + missed if limit == "messages" else messages)
+        with api.process(stream_catch_up=str(events)) as url, Listener(url, key, id) as listener:
+            if missed:
+                assert told(listener.next(1)) == ["too_much"]
+            else:
+                assert len(set(told(listener.next(20 + messages)))) > 20
 
 
 def test_a_database_that_was_set_back(url: str, heart: Heart, key: str) -> None:

@@ -73,7 +73,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
 
 def feed_of(store: Store) -> Feed:
     """The feed of a store."""
-    return Feed(lambda tenant: Stream(store, tenant), 10)
+    return Feed(lambda tenant: Stream(store, tenant, 10_000), 10)
 
 
 async def until_id(stream: Any, id: str) -> None:
