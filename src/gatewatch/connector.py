@@ -48,7 +48,7 @@ class Connector:
         self._heartbeat.beat(working=False)
         self._topics.keep()
         self._look()
-        self._stop.wait(min(MOST_BACKOFF, 0.05 * 2**failures))
+        self._stop.wait(min(MOST_BACKOFF, 0.05 * 2 ** min(failures, 10)))
 
     def _look(self) -> None:
         if monotonic() >= self._next_look:

@@ -103,9 +103,9 @@ class VendorGroup:
             self._waiting = False
             self._consumer.resume(self._consumer.assignment())
         found, self._kept = self._kept, []
-        taken, wait = 0, WAIT
+        taken = 0
         while len(found) < limit and taken < size:
-            fetched = self._consumer.poll(0 if found else wait)
+            fetched = self._consumer.poll(0 if found else WAIT)
             if fetched is None:
                 break
             if (message := self._heeded(fetched)) is not None:
