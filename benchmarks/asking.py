@@ -12,6 +12,7 @@ from benchmarks import http
 from benchmarks.figures import BenchmarkError, percentile
 from benchmarks.progress import Progress
 from benchmarks.questions import Question, known, questions, unasked
+from gatewatch.settings import Settings
 
 #: How often a first page is asked for, and a question without pages.
 AGAIN, OFTEN = 10, 20
@@ -98,7 +99,8 @@ def gives_up(conninfo: str, key: str, seconds: float = SHORT) -> None:
     """Ask a process that lets PostgreSQL work for so long for what no index leads to and nothing matches: all events
     are looked at. Raises `BenchmarkError` where the answer is not the problem, or does not come at once.
     """
-    with http.serving(conninfo, query_seconds=seconds) as url, client_of(url, key) as client:
+    settings = Settings(log_level="warning", query_seconds=seconds)
+    with http.serving(conninfo, settings=settings) as url, client_of(url, key) as client:
         began = perf_counter()
         answer = client.get("/v1/events", params={"prefix": NOWHERE, "since": "2000-01-01T00:00:00Z"})
         took = perf_counter() - began

@@ -16,6 +16,9 @@ _ROOT = Path(__file__).resolve().parents[1]
 _NAME, _PASSWORD = "bench", "a password for benchmarks"
 #: How long anything may take before that is an error (ms).
 _PATIENCE = 30_000
+#: How long the browser is left alone with a window it has opened (ms): for each it loads a hundred files of its own
+#: interface, in a process that would take a core from the page.
+_OPENING = 2_000
 #: Charts of the overview: the series, one per trend, the map.
 _DATA = """() => {
   const there = document.querySelector('main figure canvas')
@@ -78,6 +81,7 @@ def _logged_in(browser: Browser, url: str) -> StorageState:
 def _overview(browser: Browser, url: str, state: StorageState) -> Seen:
     context = browser.new_context(base_url=url, viewport={"width": 1440, "height": 900}, storage_state=state)
     page = context.new_page()
+    page.wait_for_timeout(_OPENING)
     page.goto("/", wait_until="commit")
     shown = _moment(page, _DATA)
     page.get_by_role("button", name="Time range").click()

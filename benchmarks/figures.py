@@ -74,6 +74,8 @@ GOALS = {
     "lists.p95_ms": Goal(goal=300, gate=300, more_is_better=False),
     "ui.first_load_kb": Goal(goal=500, gate=500, more_is_better=False),
     "ui.interactive_ms": Goal(goal=1_000, gate=1_000, more_is_better=False),
+    "kafka_pipeline.ratio": Goal(goal=0.50, gate=0.25),
+    "kafka_latency.anomaly_p99_ms": Goal(goal=1_000, more_is_better=False),
     "import_memory.importer_mb": Goal(goal=600, gate=600, more_is_better=False),
     "import_memory.detector_mb": Goal(goal=600, gate=600, more_is_better=False),
     "import_memory.notifier_mb": Goal(goal=600, gate=600, more_is_better=False),

@@ -6,7 +6,7 @@ request: no credential, no reading, no checks, no grouping.
 
 import asyncio
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.synchronize import Barrier
@@ -40,6 +40,8 @@ _PATIENCE = 30.0
 #: Between events whose way to the stream is measured (s): none waits for another.
 _APART = 0.1
 
+_QUIET = Settings(log_level="warning")
+
 Pairs = list[tuple[str, bytes]]
 
 
@@ -59,13 +61,13 @@ class Answered(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def serving(
-    conninfo: str, *more: Work, bare: bool = False, query_seconds: float = Settings().query_seconds
-) -> Iterator[str]:
+def serving(conninfo: str, *more: Work, bare: bool = False, settings: Settings = _QUIET) -> Iterator[str]:
     """A process that serves the API, or the bare handler, beside others; gives its URL."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    work: Work = (_bare, (conninfo, port)) if bare else (_serve, (conninfo, port, query_seconds))
+    work: Work = (
+        (_bare, (conninfo, port)) if bare else (_serve, (conninfo, port, msgspec.json.encode(settings)))
+    )
     with pipes.running([work, *more]):
         yield f"http://127.0.0.1:{port}"
 
@@ -143,16 +145,26 @@ def told(url: str, key: str, count: int) -> list[float]:
         raise BenchmarkError("no stream began")
     departures: dict[str, float] = {}
     with httpx.Client(base_url=url, headers=headers) as client:
-        for id, body in events.items():
-            departures[id] = perf_counter()
-            answer = client.post(_PATH, content=body, headers={"Content-Type": "application/x-ndjson"})
-            if answer.status_code != 202:
-                raise BenchmarkError(f"an event was answered {answer.status_code}")
-            sleep(_APART)
+        send_apart(client, events, departures)
     listener.join(_PATIENCE)
     if set(arrivals) != set(events):
         raise BenchmarkError(f"of {len(events)} events the stream told {len(arrivals)}")
     return [arrivals[id] - departures[id] for id in events]
+
+
+def send_apart(client: httpx.Client, events: Mapping[str, bytes], departures: dict[str, float]) -> None:
+    """Send events one at a time, and note by id when each left."""
+    for id, body in events.items():
+        departures[id] = perf_counter()
+        send(client, body)
+        sleep(_APART)
+
+
+def send(client: httpx.Client, body: bytes) -> None:
+    """Send NDJSON lines. Raises `BenchmarkError` where they are not taken."""
+    answer = client.post(_PATH, content=body, headers={"Content-Type": "application/x-ndjson"})
+    if answer.status_code != 202:
+        raise BenchmarkError(f"an event was answered {answer.status_code}")
 
 
 def _listen(url: str, headers: dict[str, str], count: int, arrivals: dict[str, float], begun: Event) -> None:
@@ -168,8 +180,8 @@ def _listen(url: str, headers: dict[str, str], count: int, arrivals: dict[str, f
 # In the processes ------------------------------------------------------------------------------------------------
 
 
-def _serve(start: Barrier, conninfo: str, port: int, query_seconds: float) -> None:
-    settings = Settings(log_level="warning", query_seconds=query_seconds)
+def _serve(start: Barrier, conninfo: str, port: int, given: bytes) -> None:
+    settings = msgspec.json.decode(given, type=Settings)
     with server.listening("127.0.0.1", port) as listener:
         app = build(settings, bootstrap.serving(settings, conninfo))
         start.wait(START)

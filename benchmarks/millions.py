@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from benchmarks import pipes, worlds
 from benchmarks.progress import Progress
 from benchmarks.scratch import Scratch
+from gatewatch.adapters.postgres.log import PostgresLog
 from gatewatch.core import anomalies, events
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.events import LoginEvent, User
@@ -144,7 +145,7 @@ def _robot(people: World, end: int) -> Iterator[LoginEvent]:
 def seeded(conninfo: str, settings: Settings, seeds: int, progress: Progress) -> datetime:
     """Have the detector work off the world; returns when it ends, the last whole hour."""
     end = time_ns() // 1000 // HOUR * HOUR
-    count = worlds.put(conninfo, world(seeds, end), seeds, progress, "filling the log")
+    count = worlds.put(PostgresLog(conninfo), world(seeds, end), seeds, progress, "filling the log")
     pipes.full_rate(conninfo, settings, count, 1, progress)
     return to_datetime(end)
 

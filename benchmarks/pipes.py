@@ -29,6 +29,7 @@ from gatewatch.core.context import EMPTY
 from gatewatch.core.profiles import NO_CHANGE
 from gatewatch.core.records import EventRecord
 from gatewatch.core.signals import Assessment
+from gatewatch.log_ports import Membership
 from gatewatch.ports import LOGINS, Batch, Claim, Deleted, EventRow, LogRecord
 from gatewatch.services.batches import event_row
 from gatewatch.services.decoding import decode
@@ -56,15 +57,17 @@ _context = multiprocessing.get_context("spawn")
 
 def bare_rate(conninfo: str, events: int, progress: Progress) -> float:
     """Events per second of: read from the log, decode, COPY into the table; in transactions of `BARE_BATCH`."""
-    return _measured(conninfo, events, [(_bare, (conninfo,))], progress)
+    return measured(conninfo, events, [(_bare, (conninfo,))], progress)
 
 
 def full_rate(conninfo: str, settings: Settings, events: int, detectors: int, progress: Progress) -> float:
     """Events per second of so many detectors, from the start until all is stored and every review is done."""
-    return _measured(conninfo, events, [detector(conninfo, settings)] * detectors, progress)
+    work = [detector(conninfo, settings, detectors)] * detectors
+    return measured(conninfo, events, work, progress)
 
 
-def _measured(conninfo: str, events: int, work: Sequence[Work], progress: Progress) -> float:
+def measured(conninfo: str, events: int, work: Sequence[Work], progress: Progress) -> float:
+    """Events per second from the start of this work until nothing is unread and nothing waits for its review."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute("SET ROLE gatewatch_worker")
         with running(work) as processes:
@@ -87,9 +90,14 @@ def running(work: Sequence[Work]) -> Iterator[Sequence[BaseProcess]]:
         _end(processes)
 
 
-def detector(conninfo: str, settings: Settings) -> Work:
-    """A detector as the system runs it."""
-    return _detect, (conninfo, msgspec.json.encode(settings))
+def detector(conninfo: str, settings: Settings, detectors: int = 1) -> Work:
+    """A detector as the system runs it, one of so many."""
+    return _detect, (conninfo, msgspec.json.encode(settings), detectors)
+
+
+def notifier(conninfo: str, settings: Settings) -> Work:
+    """A notifier as the system runs it."""
+    return _notify, (conninfo, msgspec.json.encode(settings))
 
 
 def _begin(start: Barrier) -> None:
@@ -155,15 +163,38 @@ def _child(start: Barrier, run: Callable[..., None], arguments: tuple[Any, ...])
     run(start, *arguments)
 
 
-def _detect(start: Barrier, conninfo: str, settings: bytes) -> None:
-    """A detector. It says that it lives before any claims, so that several begin with a fair share each."""
+def _detect(start: Barrier, conninfo: str, settings: bytes, detectors: int) -> None:
     given = msgspec.json.decode(settings, type=Settings)
     parts = bootstrap.processing(given, conninfo)
-    parts.leases.beat()
-    stop = Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    partitions = given.kafka_partitions if given.kafka_bootstrap else given.log_partitions
+    _join(parts.leases, -(-partitions // detectors))
+    stop = _stopped()
     start.wait(START)
     worker.Detector(given, parts, stop).run()
+
+
+def _join(membership: Membership, share: int) -> None:
+    """Be a member, with a fair share of what nobody has claimed yet: several begin together."""
+    until = monotonic() + START
+    membership.beat()
+    while membership.share() != share or not membership.free():
+        if monotonic() > until:
+            raise BenchmarkError(f"a detector's share is {membership.share()} partitions, not {share}")
+        sleep(LOOK)
+        membership.beat()
+
+
+def _notify(start: Barrier, conninfo: str, settings: bytes) -> None:
+    parts = bootstrap.relaying(msgspec.json.decode(settings, type=Settings), conninfo)
+    stop = _stopped()
+    start.wait(START)
+    worker.Notifier(parts, stop).run()
+
+
+def _stopped() -> Event:
+    stop = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    return stop
 
 
 def _bare(start: Barrier, conninfo: str) -> None:
@@ -175,17 +206,18 @@ def _bare(start: Barrier, conninfo: str) -> None:
     gc.collect()
     gc.disable()
     start.wait(START)
-    commits = _BareCommits(session, timedelta(seconds=600))
+    commits = BareCommits(session, timedelta(seconds=600))
     for claim in claims:
         for batch in _bare_batches(store, claim, clock.now()):
             commits.batch(batch)
     leases.leave()
 
 
-class _BareCommits(Commits):
+class BareCommits(Commits):
     """The offset and the events, nothing else."""
 
     def batch(self, batch: Batch) -> Deleted:
+        """Store both in one transaction."""
         self._prepare(batch)
         with self._session.connection.transaction(), self._session.connection.cursor() as cursor:
             self._swap(cursor, batch.claim, batch.next_offset, 0)
@@ -196,12 +228,13 @@ class _BareCommits(Commits):
 def _bare_batches(store: PostgresStore, claim: Claim, now: int) -> Iterator[Batch]:
     while found := store.read(claim, BARE_BATCH):
         batch = Batch(claim, found[-1].offset + 1, now=now)
-        batch.events = [_bare_row(item, claim, now) for item in found]
+        batch.events = [bare_row(item, claim, now) for item in found]
         yield batch
         claim = msgspec.structs.replace(claim, next_offset=batch.next_offset)
 
 
-def _bare_row(item: LogRecord, claim: Claim, now: int) -> EventRow:
+def bare_row(item: LogRecord, claim: Claim, now: int) -> EventRow:
+    """A record as a row, decoded and nothing else. Raises `BenchmarkError` where it is no event."""
     record = decode(item, claim, now, bootstrap.read_foreign)
     if not isinstance(record, EventRecord):
         raise BenchmarkError(f"offset {item.offset} holds no event")

@@ -7,7 +7,20 @@ from statistics import median
 import msgspec
 import psycopg
 
-from benchmarks import asking, browsing, deciding, http, memory, millions, pipes, pure, steps, worlds
+from benchmarks import (
+    asking,
+    browsing,
+    deciding,
+    http,
+    kafka,
+    latency,
+    memory,
+    millions,
+    pipes,
+    pure,
+    steps,
+    worlds,
+)
 from benchmarks.figures import Figure, figure, percentile
 from benchmarks.progress import Progress
 from benchmarks.scratch import Scratch
@@ -50,6 +63,15 @@ class Bench(msgspec.Struct):
         """The settings of the detectors under measurement: the defaults, with places and networks."""
         return Settings(geo_city=str(self.scratch.geo), log_level="warning")
 
+    def on_kafka(self, prefix: str) -> Settings:
+        """The same with the log on a broker, under names of its own."""
+        return msgspec.structs.replace(
+            self.settings,
+            kafka_bootstrap=self.scratch.brokers,
+            kafka_prefix=f"{prefix}.",
+            kafka_partitions=kafka.PARTITIONS,
+        )
+
     def bare(self, world: World) -> float:
         """One measurement of the bare pipe, in events per second."""
         conninfo = self.scratch.database(world, self.events, "bare")
@@ -68,6 +90,24 @@ class Bench(msgspec.Struct):
             self.processed = conninfo
         else:
             self.scratch.drop(name)
+        return found
+
+    def bare_on_kafka(self) -> float:
+        """One measurement of the bare pipe from Kafka, in events per second."""
+        settings = self.on_kafka("throughput")
+        conninfo = self.scratch.database("throughput", self.events, "bare", settings)
+        found = kafka.bare_rate(conninfo, settings, self.events, self.progress)
+        self.progress.say(f"  bare pipe (Kafka): {found:,.0f} events/s")
+        self.scratch.drop("bare")
+        return found
+
+    def full_on_kafka(self, detectors: int = 1) -> float:
+        """One measurement of the whole pipeline from Kafka, in events per second."""
+        settings = self.on_kafka("throughput")
+        conninfo = self.scratch.database("throughput", self.events, "full_kafka", settings)
+        found = kafka.full_rate(conninfo, settings, self.events, detectors, self.progress)
+        self.progress.say(f"  full pipeline (Kafka), {detectors} detectors: {found:,.0f} events/s")
+        self.scratch.drop("full_kafka")
         return found
 
 
@@ -185,7 +225,7 @@ def _ingest(bench: Bench, id: str, load: http.Load) -> list[Figure]:
         figure(f"{id}.bare_rate", bare, "requests/s", "rate"),
         figure(f"{id}.rate", rates, "requests/s", "rate"),
         figure(f"{id}.events_rate", [rate * load.events for rate in rates], "events/s", "rate"),
-        *_latencies(id, [found.seconds for found in ours]),
+        *_latencies(f"{id}.", [found.seconds for found in ours]),
         figure(f"{id}.ratio", [b / a for a, b in zip(bare, rates, strict=True)], "times", "ratio"),
     ]
 
@@ -200,10 +240,10 @@ def _answered(bench: Bench, load: http.Load, *, bare: bool = False) -> http.Answ
     return found
 
 
-def _latencies(id: str, runs: Sequence[list[float]]) -> list[Figure]:
+def _latencies(prefix: str, runs: Sequence[list[float]]) -> list[Figure]:
     """The usual and the worst of what each took, for information: a machine's disk and neighbours are in it."""
     return [
-        figure(f"{id}.p{share}_ms", [1_000 * percentile(run, share / 100) for run in runs], "ms", "rate")
+        figure(f"{prefix}p{share}_ms", [1_000 * percentile(run, share / 100) for run in runs], "ms", "rate")
         for share in (50, 99)
     ]
 
@@ -216,7 +256,7 @@ def stream(bench: Bench) -> list[Figure]:
         with http.serving(conninfo, pipes.detector(conninfo, bench.settings)) as url:
             runs.append(http.told(url, http.key_of(conninfo), 50 if bench.quick else 200))
         bench.scratch.drop("stream")
-    return _latencies("stream", runs)
+    return _latencies("stream.", runs)
 
 
 def decisions(bench: Bench) -> list[Figure]:
@@ -271,7 +311,33 @@ def ui(bench: Bench) -> list[Figure]:
     ]
 
 
-#: In the order they run and are shown.
+def kafka_pipeline(bench: Bench) -> list[Figure]:
+    """The system on ordinary traffic from Kafka, against the bare pipe from there on the same records."""
+    pairs = [(bench.bare_on_kafka(), bench.full_on_kafka()) for _ in range(bench.repeats)]
+    return _paired("kafka_pipeline", pairs, ("bare_rate", "rate"))
+
+
+def kafka_two_detectors(bench: Bench) -> list[Figure]:
+    """Two detector processes in a consumer group against one."""
+    pairs = [(bench.full_on_kafka(1), bench.full_on_kafka(2)) for _ in range(bench.repeats)]
+    return _paired("kafka_two_detectors", pairs, ("one_rate", "two_rate"))
+
+
+def kafka_latency(bench: Bench) -> list[Figure]:
+    """From sending an event to its row, and to its anomaly on `gatewatch.anomalies`; one event at a time."""
+    runs = []
+    for number in range(bench.repeats):
+        settings = bench.on_kafka(f"latency-{number}")
+        conninfo = bench.scratch.empty("latency", settings)
+        runs.append(latency.measure(conninfo, settings, 50 if bench.quick else 200))
+        bench.scratch.drop("latency")
+    return [
+        *_latencies("kafka_latency.row_", [run.rows for run in runs]),
+        *_latencies("kafka_latency.anomaly_", [run.anomalies for run in runs]),
+    ]
+
+
+#: In the order they run and are shown: the broker lives from the first that needs it to the end.
 SCENARIOS: dict[str, Callable[[Bench], list[Figure]]] = {
     "pure_step": pure_step,
     "pure_review": pure_review,
@@ -287,6 +353,9 @@ SCENARIOS: dict[str, Callable[[Bench], list[Figure]]] = {
     "lists": lists,
     "ui": ui,
     "import_memory": import_memory,
+    "kafka_pipeline": kafka_pipeline,
+    "kafka_two_detectors": kafka_two_detectors,
+    "kafka_latency": kafka_latency,
 }
 
 #: Those whose times are compared by the yardstick; it is taken right beside them.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmarks.figures import Change, Figure, Machine, Report, standing
 
-#: What README.md says between these lines is written by `--publish`.
+#: What a page says between these lines is written by `--publish`.
 BEGIN = "<!-- figures: begin -->"
 END = "<!-- figures: end -->"
 
@@ -63,22 +63,23 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def markdown(report: Report) -> str:
-    """The same as a table of Markdown."""
+def markdown(report: Report, only: str = "") -> str:
+    """The same as a table of Markdown, of the figures whose ids begin with `only`."""
     lines = ["| figure | median | unit | lowest … highest | |", "|---|--:|---|---|---|"]
     lines += [
         f"| `{f.id}` | {number(f.value)} | {f.unit} | {_range(f)} | {_standing(report, f)} |"
         for f in report.figures
+        if f.id.startswith(only)
     ]
     length = "a quick run" if report.quick else "a full run"
     return "\n".join([f"Measured in {length} on {machine_line(report.machine)}.", "", *lines])
 
 
-def publish(path: Path, report: Report) -> None:
-    """Put the figures into README.md, between its two marks."""
+def publish(path: Path, report: Report, only: str = "") -> None:
+    """Put the figures whose ids begin with `only` into a page, between its two marks."""
     text = path.read_text("utf-8")
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{path.name} has no place for figures ({BEGIN} … {END})")
-    path.write_text(f"{before}{BEGIN}\n{markdown(report)}\n{END}{after}", "utf-8")
+    path.write_text(f"{before}{BEGIN}\n{markdown(report, only)}\n{END}{after}", "utf-8")

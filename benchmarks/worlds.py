@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.progress import Progress
-from gatewatch.adapters.postgres.log import PostgresLog
 from gatewatch.core import records
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.records import EventRecord, content_digest
+from gatewatch.log_ports import Log
 from gatewatch.simulator.flood import flood
 from gatewatch.simulator.wire import native_json
 from gatewatch.simulator.world import DEFAULT_START, throughput_world
@@ -28,14 +28,14 @@ def events(world: World, count: int) -> Iterator[LoginEvent]:
     return islice((simulated.event for simulated in source), count)
 
 
-def fill(conninfo: str, world: World, count: int, progress: Progress) -> None:
+def fill(log: Log, world: World, count: int, progress: Progress) -> None:
     """Put the events of a world onto the log."""
-    put(conninfo, events(world, count), count, progress, f"filling the log ({world})")
+    put(log, events(world, count), count, progress, f"filling the log ({world})")
 
 
-def put(conninfo: str, found: Iterable[LoginEvent], about: int, progress: Progress, what: str) -> int:
-    """Put events onto the log, as a native sender's; returns how many there were."""
-    log, chunk, number = PostgresLog(conninfo), [], 0
+def put(log: Log, found: Iterable[LoginEvent], about: int, progress: Progress, what: str) -> int:
+    """Put events onto the log, as a native sender's, and close it; returns how many there were."""
+    chunk, number = [], 0
     for number, event in enumerate(found, 1):
         raw = native_json(event)
         record = EventRecord(event, raw, content_digest(raw), event.time)

@@ -2,8 +2,8 @@
 
     python scripts/web_budgets.py [FOLDER]      the folder holds web/ and the built app; by default the checkout
 
-The first load of a page is what a browser fetches before it shows it: entry, shell and page with all that they
-import, styles, and the font's Latin part, as they are sent (gzip).
+The first load of a page is what a browser fetches before it shows it: entry and page with all that they import,
+styles, and the font's Latin part, as they are sent (gzip).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from scripts.budgets import Finding
 
 COMPONENT_MAX, FIRST_LOAD_MAX = 200, 500
-ENTRY, SHELL, FONT = "index.html", "src/layout/AppShell.vue", "inter-latin-wght-normal"
+ENTRY, FONT = "index.html", "inter-latin-wght-normal"
 
 Manifest = Mapping[str, Mapping[str, Any]]
 
@@ -50,7 +50,7 @@ def first_load_sizes(root: Path) -> dict[str, float]:
     """The first load of every page of a built app, in kB."""
     built = root / "src" / "gatewatch" / "api" / "static"
     manifest: Manifest = json.loads((built / ".vite" / "manifest.json").read_text("utf-8"))
-    common = loaded(manifest, ENTRY) | loaded(manifest, SHELL)
+    common = loaded(manifest, ENTRY)
     common |= {f"assets/{path.name}" for path in (built / "assets").glob(f"{FONT}*")}
     return {
         page: sum(len(gzip.compress((built / file).read_bytes())) for file in common | loaded(manifest, page))

@@ -1,13 +1,20 @@
 """The pipes that are measured work off what the log holds, and say so when they do not."""
 
+from collections.abc import Iterator
+from uuid import uuid4
+
 import psycopg
 import pytest
+from confluent_kafka.admin import AdminClient
+from msgspec.structs import replace
 
-from benchmarks import asking, deciding, http, millions, pipes, questions
+from benchmarks import asking, deciding, http, latency, millions, pipes, questions
+from benchmarks import kafka as pipes_on_kafka
 from benchmarks.figures import BenchmarkError
 from benchmarks.progress import Progress
 from benchmarks.scenarios import Bench, sizes
 from benchmarks.scratch import Scratch
+from gatewatch.settings import Settings
 
 EVENTS = 300
 #: What is asked of the millions.
@@ -35,6 +42,33 @@ def test_both_pipes_store_every_event_of_the_same_log() -> None:
         again = scratch.database("throughput", EVENTS, "again")
         with pytest.raises(BenchmarkError, match="of 299 events 300 were stored"):
             pipes.bare_rate(again, EVENTS - 1, progress)
+
+
+@pytest.fixture
+def topics(kafka: str) -> Iterator[Settings]:
+    """Settings of a log with names of its own on the run's broker; its topics are gone afterwards."""
+    settings = Settings(kafka_bootstrap=kafka, kafka_prefix=f"bench-{uuid4().hex[:12]}.", kafka_partitions=2)
+    yield settings
+    admin = AdminClient({"bootstrap.servers": kafka})
+    names = [name for name in admin.list_topics(timeout=20).topics if name.startswith(settings.kafka_prefix)]
+    for future in admin.delete_topics(names).values():
+        future.result()
+
+
+def test_pipes_on_kafka_store_every_event_and_latencies_are_of_all(topics: Settings) -> None:
+    """Given a filled topic, when the bare pipe and two detectors of a group work it off, then both store all of it;
+    when people travel, then each is seen as a row, and not later as an anomaly.
+    """
+    progress = Progress()
+    with Scratch(progress) as scratch:
+        bare = scratch.database("throughput", EVENTS, "bare", topics)
+        assert pipes_on_kafka.bare_rate(bare, topics, EVENTS, progress) > 0
+        full = scratch.database("throughput", EVENTS, "full", topics)
+        assert pipes_on_kafka.full_rate(full, topics, EVENTS, 2, progress) > 0
+        settings = replace(topics, geo_city=str(scratch.geo), kafka_prefix=f"{topics.kafka_prefix}2.")
+        told = latency.measure(scratch.empty("latency", settings), settings, 3)
+    assert len(told.rows) == len(told.anomalies) == 3
+    assert min(told.rows + told.anomalies) > 0
 
 
 def test_decisions_are_measured() -> None:

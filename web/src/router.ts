@@ -1,5 +1,6 @@
-import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
+import { createRouter, createWebHistory, type RouteLocationNormalized, type RouteRecordRaw } from 'vue-router'
 import { useSession } from './composables/useSession'
+import AppShell from './layout/AppShell.vue'
 
 /** The pages inside the shell. `title` is what the tab says; pages about one thing set their own. */
 const pages: RouteRecordRaw[] = [
@@ -71,7 +72,7 @@ const login: RouteRecordRaw = {
   component: () => import('./pages/login/LoginPage.vue'),
   meta: { title: 'Log in', open: true },
 }
-const shell: RouteRecordRaw = { path: '/', component: () => import('./layout/AppShell.vue'), children: pages }
+const shell: RouteRecordRaw = { path: '/', component: AppShell, children: pages }
 
 declare module 'vue-router' {
   interface RouteMeta {
@@ -91,10 +92,18 @@ export const router = createRouter({
 
 router.beforeEach(async (to) => {
   if (to.meta.open) return true
+  const code = fetchCode(to)
   const { kind } = await useSession().load()
+  if (kind === 'signed-out') return { name: 'login', query: { return: to.fullPath } }
   // Unknown: the server is away. The page says so, and goes on when it is back.
-  return kind === 'signed-out' ? { name: 'login', query: { return: to.fullPath } } : true
+  await code
+  return true
 })
+/** Fetch what a page is made of while the server says who it is. A failure is told by the navigation, which asks again. */
+function fetchCode({ matched }: RouteLocationNormalized): Promise<unknown> {
+  const found = matched.map(({ components }) => components?.default)
+  return Promise.allSettled(found.map((code) => typeof code === 'function' && (code as () => unknown)()))
+}
 router.afterEach((to) => {
   document.title = to.meta.title ? `${to.meta.title} · Gatewatch` : 'Gatewatch'
 })

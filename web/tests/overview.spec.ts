@@ -96,8 +96,8 @@ describe('the backlog', () => {
 describe('a chart', () => {
   it('is told in a sentence', () => {
     const lines = [
-      { name: 'Failures', values: [1, 30, 2], colour: 'error', kind: 'bar' as const },
-      { name: 'Anomalies', values: [0, 0, 0], colour: 'critical', kind: 'bar' as const },
+      { name: 'Failures', values: [1, 30, 2], colour: 'error' },
+      { name: 'Anomalies', values: [0, 0, 0], colour: 'critical' },
     ]
     expect(summary('Unusual', ['10:00', '11:00', '12:00'], lines)).toBe(
       'Unusual: Failures 33, most at 11:00 (30); Anomalies 0',

@@ -1,4 +1,7 @@
-"""What handlers ask for: their caller, and what belongs to the caller's tenant."""
+"""What handlers ask for: their caller, and what belongs to the caller's tenant.
+
+Coroutines though none waits: FastAPI sends a plain function to a thread, which takes longer than what they do.
+"""
 
 from typing import Annotated, cast
 
@@ -10,12 +13,12 @@ from gatewatch.bootstrap import Serving
 from gatewatch.services.queries import Queries
 
 
-def caller(connection: HTTPConnection) -> Principal:
+async def caller(connection: HTTPConnection) -> Principal:
     """Whom the request speaks for; the gate put it there (a public route has none)."""
     return cast(Principal, connection.state.principal)
 
 
-def serving(connection: HTTPConnection) -> Serving:
+async def serving(connection: HTTPConnection) -> Serving:
     """What the process works with."""
     return cast(Serving, connection.app.state.serving)
 
@@ -24,7 +27,7 @@ Caller = Annotated[Principal, Depends(caller)]
 Parts = Annotated[Serving, Depends(serving)]
 
 
-def queries(who: Caller, parts: Parts) -> Queries:
+async def queries(who: Caller, parts: Parts) -> Queries:
     """The questions that can be asked about the caller's tenant."""
     return Queries(parts.queries(who.tenant))
 

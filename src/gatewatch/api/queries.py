@@ -43,12 +43,12 @@ Number = Annotated[int | None, Query(ge=0, le=2**32 - 1)]
 Severity = Literal["low", "medium", "high", "critical"]
 
 
-def lists(who: Caller, parts: Parts) -> Lists:
+async def lists(who: Caller, parts: Parts) -> Lists:
     """The lists of the caller's tenant."""
     return Lists(parts.queries(who.tenant), parts.clock)
 
 
-def overview(who: Caller, parts: Parts) -> Overview:
+async def overview(who: Caller, parts: Parts) -> Overview:
     """The overview of the caller's tenant."""
     return Overview(parts.queries(who.tenant), parts.clock)
 

@@ -45,12 +45,12 @@ class SessionView(BaseModel):
     expires_at: datetime
 
 
-def credentials(request: Request) -> Credentials:
+async def credentials(request: Request) -> Credentials:
     """How callers prove who they are."""
     return cast(Credentials, request.app.state.credentials)
 
 
-def session(request: Request) -> OpenSession:
+async def session(request: Request) -> OpenSession:
     """The caller's session; the gate put it there."""
     return cast(OpenSession, request.state.session)
 

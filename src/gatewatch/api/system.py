@@ -13,7 +13,7 @@ from gatewatch.services.health import HealthQueries
 router = APIRouter(prefix="/v1", tags=["system"])
 
 
-def health(who: Caller, parts: Parts) -> HealthQueries:
+async def health(who: Caller, parts: Parts) -> HealthQueries:
     """The system as the caller's tenant may know it."""
     return HealthQueries(parts.queries(who.tenant), parts.clock)
 

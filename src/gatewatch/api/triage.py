@@ -29,7 +29,7 @@ Revision = Annotated[
 ]
 
 
-def triage(who: Caller, parts: Parts) -> Triage:
+async def triage(who: Caller, parts: Parts) -> Triage:
     """Work on the anomalies of the caller's tenant, as the caller."""
     return Triage(parts.statuses(who.tenant), who.subject)
 

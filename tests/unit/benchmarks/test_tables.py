@@ -61,6 +61,16 @@ def test_publishing_replaces_what_stands_between_the_marks(tmp_path: Path) -> No
     assert once == readme.read_text("utf-8") == f"above\n{BEGIN}\n{markdown(REPORT)}\n{END}\nbelow\n"
 
 
+def test_a_page_may_show_some_of_the_figures(tmp_path: Path) -> None:
+    """Given a page that is about sizes, when published, then it has no other figures."""
+    page = tmp_path / "page.md"
+    page.write_text(f"{BEGIN}\n{END}\n", "utf-8")
+    publish(page, REPORT, only="sizes.")
+    shown = page.read_text("utf-8")
+    assert "`sizes.profile_median`" in shown
+    assert "full_pipeline" not in shown
+
+
 def test_a_readme_without_marks_is_refused(tmp_path: Path) -> None:
     """Figures are never written somewhere by guess."""
     readme = tmp_path / "README.md"

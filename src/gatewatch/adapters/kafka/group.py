@@ -33,6 +33,23 @@ LOOK_EVERY = 5.0
 AFTER_LEASE = 1.0
 
 
+def member(group: str, ahead: int, timeout: float) -> Config:
+    """What a detector's consumer is made with; `ahead` in records, `timeout` in seconds."""
+    return {
+        "group.id": group,
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": max(6_000, round((timeout + AFTER_LEASE) * 1_000)),
+        "heartbeat.interval.ms": 1_000,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",  # a position that the log no longer has is a loss, and told
+        "isolation.level": "read_committed",
+        "queued.min.messages": ahead,
+        "queued.max.messages.kbytes": MOST_BYTES >> 11,
+        "fetch.wait.max.ms": 100,
+    }
+
+
 class KafkaGroup:
     """One member (see `log_ports.Membership` and `log_ports.LogSource`).
 
@@ -67,24 +84,8 @@ class KafkaGroup:
         self._next_look = 0.0
         self._sure = False
         self._log = logs.get()
-        self._consumer = Consumer(config | self._own_config(group, timeout))
+        self._consumer = Consumer(config | member(group, ahead, timeout) | {"error_cb": self._outage})
         self._consumer.subscribe([topic], on_assign=self._given, on_revoke=self._taken, on_lost=self._taken)
-
-    def _own_config(self, group: str, timeout: float) -> Config:
-        return {
-            "group.id": group,
-            "partition.assignment.strategy": "cooperative-sticky",
-            "session.timeout.ms": max(6_000, round((timeout + AFTER_LEASE) * 1_000)),
-            "heartbeat.interval.ms": 1_000,
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": "error",  # a position that the log no longer has is a loss, and told
-            "isolation.level": "read_committed",
-            "queued.min.messages": self._ahead,
-            "queued.max.messages.kbytes": MOST_BYTES >> 11,
-            "fetch.wait.max.ms": 100,
-            "error_cb": self._outage,
-        }
 
     # Rebalances, within a call of the client ------------------------------------------------------------------------
 

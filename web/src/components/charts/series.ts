@@ -1,12 +1,11 @@
 /** What is drawn over time, and how it is told in words. */
 import { compact, whole } from '@/format/numbers'
 
-/** One of the things that are drawn; `colour` is a name of the theme's. Bars are stacked. */
+/** One of the things that are drawn, as bars that are stacked; `colour` is a name of the theme's. */
 export interface Line {
   name: string
   values: number[]
   colour: string
-  kind: 'bar' | 'line' | 'area'
 }
 
 /** The day of a moment as it is shown. */

@@ -1,5 +1,5 @@
 /** The countries of the world as a map of ECharts: Natural Earth's, 1:110m, public domain. Loaded with the first map. */
-import { LinesChart, MapChart, ScatterChart } from 'echarts/charts'
+import { LinesChart, ScatterChart } from 'echarts/charts'
 import { GeoComponent } from 'echarts/components'
 import { registerMap, use } from 'echarts/core'
 import type { Feature, MultiPolygon, Polygon, Position } from 'geojson'
@@ -12,7 +12,7 @@ const ANTARCTICA = '010'
 /** Kosovo has no number of ISO 3166. */
 const NAMED: Record<string, string> = { Kosovo: 'XK' }
 
-use([MapChart, ScatterChart, LinesChart, GeoComponent])
+use([ScatterChart, LinesChart, GeoComponent])
 
 /** A country's two letters, from its number; the browser knows them. "" for what has none. */
 function codeOf(id: string | number | undefined, name: string): string {
