@@ -401,8 +401,8 @@ def lock(args: Sequence[str]) -> int:
     shape = ["--universal", "--generate-hashes", "--quiet", "--custom-compile-command", "python3 run.py lock"]
     common = [uv, "pip", "compile", *shape, *args, "pyproject.toml"]
     run, dev = (LOCKS[kind].name for kind in ("run", "dev"))
-    step(f"resolving {run}", [*common, "-o", run], env)
-    step(f"resolving {dev}", [*common, "--group", "dev", "-c", run, "-o", dev], env)
+    step(f"resolving {run}", [*common, "--extra", "otel", "-o", run], env)
+    step(f"resolving {dev}", [*common, "--extra", "otel", "--group", "dev", "-c", run, "-o", dev], env)
     for group in ("node", "java", "helm"):
         apart = f"requirements-{group}.lock"
         step(f"resolving {apart}", [*common[:-1], "--group", group, "-o", apart], env)

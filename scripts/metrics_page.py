@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
-from gatewatch.metrics import METRICS
+from gatewatch.metrics import EDGES, METRICS, READERS
 from gatewatch.metrics.kinds import AnyMetric, Label, Service
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "metrics.md"
@@ -19,6 +19,9 @@ _TITLES: dict[tuple[Service, ...], str] = {
     ("detector",): "Detector",
     ("notifier",): "Notifier",
     ("api",): "API",
+    ("connector",): "Connector",
+    EDGES: "API and connector",
+    READERS: "Detector and connector",
     get_args(Service): "Each process",
 }
 

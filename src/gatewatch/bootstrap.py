@@ -9,10 +9,11 @@ from pathlib import Path
 from time import monotonic, time_ns
 from typing import NamedTuple
 
+import msgspec
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from gatewatch import logs
+from gatewatch import bootstrap_tracing, logs
 from gatewatch.adapters.enrichment import Enricher
 from gatewatch.adapters.files import InputProblem, LogFile
 from gatewatch.adapters.geo.build import build_mmdb
@@ -38,23 +39,28 @@ from gatewatch.adapters.postgres.store import PostgresStore
 from gatewatch.adapters.postgres.stream import PostgresStream
 from gatewatch.adapters.postgres.tenancy import TenantPool, TenantSession
 from gatewatch.adapters.useragents import UserAgents
+from gatewatch.connecting_ports import VendorTopics
 from gatewatch.core.records import EventRecord, RejectRecord
 from gatewatch.core.times import DAY
 from gatewatch.detectors import extended_engine
 from gatewatch.ingest.contract import Arrival
+from gatewatch.ingest.messages import Limits
 from gatewatch.ingest.native import read_native
 from gatewatch.log_ports import Log, LogSource, Membership
 from gatewatch.ports import DEFAULT_PARTITIONS, LOGINS, Clock, Enrich, LogWriter
 from gatewatch.read_ports import NotPrepared, QueryStore, StatusStore
 from gatewatch.services.access import Accounts, IssuedKeys, Keys, Sessions
 from gatewatch.services.batches import BatchMaker
+from gatewatch.services.connecting import Connecting
 from gatewatch.services.decisions import Decisions, RecentFrequencies
 from gatewatch.services.decoding import UNKNOWN_TENANT
 from gatewatch.services.outbox import Relay
 from gatewatch.services.reviews import Reviewer
 from gatewatch.services.stream import Stream
 from gatewatch.services.topics import CannotGrow
+from gatewatch.services.tracing import TracedMaker
 from gatewatch.settings import Settings, SettingsError
+from gatewatch.tracing_ports import Tracing
 
 #: How long PostgreSQL may take over a statement that a login waits for, in seconds: by then nobody waits any more.
 DECISION_SECONDS = 5.0
@@ -224,14 +230,17 @@ def processing(settings: Settings, conninfo: str) -> Processing:
     leases = Leases(committing, LOGINS, settings.lease_timeout, elsewhere=elsewhere)
     membership: Membership = leases
     source: LogSource = store
+    tracing = bootstrap_tracing.tracing("detector") if elsewhere else None
     if elsewhere:
         from gatewatch import bootstrap_kafka
 
-        membership = source = bootstrap_kafka.group(settings, leases, committing)
+        traced = tracing is not None
+        membership = source = bootstrap_kafka.group(settings, leases, committing, traced=traced)
+    maker = BatchMaker(store, engine, enrichment(settings), read_foreign, clock, retention, elsewhere)
     return Processing(
         membership,
         store,
-        BatchMaker(store, engine, enrichment(settings), read_foreign, clock, retention, elsewhere),
+        maker if tracing is None else TracedMaker(*msgspec.structs.astuple(maker), tracing=tracing),
         Reviewer(store, engine, clock, round(settings.review_quiet * 1e6)),
         reset,
         source,
@@ -255,7 +264,8 @@ def relaying(settings: Settings, conninfo: str) -> Relaying:
     if settings.kafka_bootstrap:
         from gatewatch import bootstrap_kafka
 
-        sinks |= bootstrap_kafka.announcements(settings, outbox.standing)
+        tracing = bootstrap_tracing.tracing("notifier")
+        sinks |= bootstrap_kafka.announcements(settings, outbox.standing, tracing)
         ends = bootstrap_kafka.log_ends(settings)
 
     def reset() -> None:
@@ -266,6 +276,27 @@ def relaying(settings: Settings, conninfo: str) -> Relaying:
     relay = Relay(outbox, sinks)
     upkeep = Upkeep(session, settings.retention_days, ends)
     return Relaying(relay, upkeep, PostgresPipeline(session), reset)
+
+
+class Connected(NamedTuple):
+    """What a connector works with."""
+
+    work: Connecting
+    topics: VendorTopics
+    reset: Callable[[], None]
+
+
+def connected(settings: Settings, conninfo: str) -> Connected:
+    """Wire a connector to its topics and to the log. Raises `SettingsError`."""
+    from gatewatch import bootstrap_kafka
+
+    topics = bootstrap_kafka.vendor_topics(settings)
+    log = appending(settings, conninfo, role="gatewatch_app")
+    limits = Limits(
+        settings.body_limit, settings.decompressed_limit, settings.item_limit, settings.depth_limit
+    )
+    work = Connecting(topics, settings.vendor_topics, log, SystemClock(), settings.tenant, limits)
+    return Connected(work, topics, log.close)
 
 
 def imports(settings: Settings, conninfo: Callable[[], str]) -> PostgresImports:
@@ -300,6 +331,7 @@ class Serving(NamedTuple):
     log: LogWriter
     clock: Clock
     close: Callable[[], None]
+    tracing: Tracing | None = None
 
 
 def serving(settings: Settings, conninfo: str) -> Serving:
@@ -331,6 +363,7 @@ def serving(settings: Settings, conninfo: str) -> Serving:
         log,
         SystemClock(),
         close,
+        bootstrap_tracing.tracing("api"),
     )
 
 

@@ -4,18 +4,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from gatewatch.adapters.kafka.announcements import Announcements
+from gatewatch.adapters.kafka.announcements import Announcements, TracedAnnouncements
 from gatewatch.adapters.kafka.connection import config
 from gatewatch.adapters.kafka.group import GROUP, KafkaGroup
 from gatewatch.adapters.kafka.log import KafkaLog
 from gatewatch.adapters.kafka.topics import Topics, declared
+from gatewatch.adapters.kafka.vendors import VendorGroup
 from gatewatch.adapters.postgres.book import PostgresBook
 from gatewatch.adapters.postgres.connection import Session
-from gatewatch.log_ports import Log, Membership, ReadStanding
+from gatewatch.ingest.registry import ADAPTERS
+from gatewatch.log_ports import Log, Membership, ReadStanding, Shape
 from gatewatch.ports import ANOMALIES, DEAD_LETTERS, LOGINS, STATUSES, Unavailable
 from gatewatch.services.announcing import of_anomalies, of_dead_letters, of_statuses
 from gatewatch.services.topics import TopicKeeping
-from gatewatch.settings import Settings
+from gatewatch.settings import PREFIX, Settings, SettingsError
+from gatewatch.tracing_ports import Tracing
 
 
 def topics(settings: Settings) -> Topics:
@@ -59,8 +62,8 @@ def _verify(settings: Settings, conninfo: str, role: str) -> None:
         raise Unavailable(f"the database does not know Kafka's topic {name}: run `gatewatch topics create`")
 
 
-def group(settings: Settings, leases: Membership, session: Session) -> KafkaGroup:
-    """A detector's member of the consumer group; `session` is the one of its leases."""
+def group(settings: Settings, leases: Membership, session: Session, *, traced: bool = False) -> KafkaGroup:
+    """A detector's member of the consumer group; `session` is the one of its leases, `traced`: it reads traces."""
     return KafkaGroup(
         config(settings),
         settings.kafka_prefix + GROUP,
@@ -70,14 +73,38 @@ def group(settings: Settings, leases: Membership, session: Session) -> KafkaGrou
         PostgresBook(session, LOGINS),
         ahead=settings.batch_size,
         timeout=settings.lease_timeout,
+        traced=traced,
     )
 
 
-def announcements(settings: Settings, read: ReadStanding) -> dict[str, Log]:
+def announcements(settings: Settings, read: ReadStanding, tracing: Tracing | None) -> dict[str, Log]:
     """Where anomalies, what people say of them, and dead letters are published; `read` tells how anomalies stand."""
     anomalies, dead = _writer(settings, ANOMALIES), _writer(settings, DEAD_LETTERS)
     return {
-        ANOMALIES: Announcements(anomalies, partial(of_anomalies, read)),
+        ANOMALIES: _announced(anomalies, partial(of_anomalies, read), tracing),
         STATUSES: Announcements(anomalies, partial(of_statuses, read)),
         DEAD_LETTERS: Announcements(dead, of_dead_letters),
     }
+
+
+def _announced(log: KafkaLog, shape: Shape, tracing: Tracing | None) -> Announcements:
+    return Announcements(log, shape) if tracing is None else TracedAnnouncements(log, shape, tracing)
+
+
+def vendor_topics(settings: Settings) -> VendorGroup:
+    """A connector's member of its consumer group; where no brokers are named for it, on those of the log.
+
+    Raises `SettingsError` for a source that there is none of, and for a topic that is ours.
+    """
+    own = not settings.connector_bootstrap
+    ours = {spec.name for spec in declared(settings)} if own else set()
+    for topic, source in settings.vendor_topics.items():
+        if source not in ADAPTERS:
+            known = ", ".join(ADAPTERS)
+            raise SettingsError(f"{PREFIX}CONNECTOR_TOPICS: there is no source {source!r}: {known}")
+        if topic in ours:
+            raise SettingsError(f"{PREFIX}CONNECTOR_TOPICS: {topic} is a topic of Gatewatch itself")
+    if not settings.vendor_topics:
+        raise SettingsError(f"{PREFIX}CONNECTOR_TOPICS names no topic")
+    how = config(settings, "kafka" if own else "connector")
+    return VendorGroup(how, settings.connector_group, settings.vendor_topics, settings.connector_from)

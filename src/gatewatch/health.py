@@ -80,17 +80,16 @@ def beats(settings: Settings, *, waiting_is_well: bool) -> None:
         raise Unwell("it waits for the database or the log")
 
 
+#: The services that touch a file.
+BEATING = ("detector", "notifier", "connector", "simulator")
 #: What is looked at, by the service's name: whether it does its work, and (`-live`) whether it is alive at all, which a
 #: process that waits for its database is.
 CHECKS: dict[str, Callable[[Settings], None]] = {
     "api": lambda settings: answers(settings, "/readyz"),
     "api-live": lambda settings: answers(settings, "/healthz"),
+    **dict.fromkeys(BEATING, lambda settings: beats(settings, waiting_is_well=False)),
     **dict.fromkeys(
-        ("detector", "notifier", "simulator"), lambda settings: beats(settings, waiting_is_well=False)
-    ),
-    **dict.fromkeys(
-        ("detector-live", "notifier-live", "simulator-live"),
-        lambda settings: beats(settings, waiting_is_well=True),
+        [f"{name}-live" for name in BEATING], lambda settings: beats(settings, waiting_is_well=True)
     ),
 }
 

@@ -66,11 +66,12 @@ class Enrich(Protocol):
 
 
 class LogRecord(NamedTuple):
-    """A record as read from the log."""
+    """A record as read from the log; `trace` is the one that it carries (see `tracing_ports`), where that is read."""
 
     offset: int
     key: str
     value: bytes
+    trace: str = ""
 
 
 class LogWriter(Protocol):

@@ -4,6 +4,7 @@ A value may lie in a file instead, as orchestrators hand out secrets: `<variable
 """
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
@@ -20,6 +21,9 @@ IN_A_FILE = "_FILE"
 Seconds = Annotated[float, msgspec.Meta(gt=0.0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+
+#: One of the connector's topics, and what its records are.
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}=[a-z0-9_]+")
 
 #: The names under which a machine always answers itself.
 OWN_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -123,6 +127,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     kafka_certificate: str = ""
     kafka_certificate_key: str = ""
     kafka_key_password: str = ""
+    #: Topics of vendors that a connector reads, as `topic=source` with commas; their events are the tenant's.
+    connector_topics: str = ""
+    #: The consumer group in which connectors share the topics' partitions, and where a new one begins.
+    connector_group: Annotated[str, msgspec.Meta(min_length=1, max_length=249)] = "gatewatch-connectors"
+    connector_from: Literal["earliest", "latest"] = "earliest"
+    #: The brokers that the topics lie on, how they are spoken to, and as whom; without any, the log's own.
+    connector_bootstrap: str = ""
+    connector_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    connector_sasl: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = ""
+    connector_username: str = ""
+    connector_password: str = ""
+    connector_oauth_url: str = ""
+    connector_oauth_client: str = ""
+    connector_oauth_secret: str = ""
+    connector_oauth_scope: str = ""
+    connector_ca: str = ""
+    connector_certificate: str = ""
+    connector_certificate_key: str = ""
+    connector_key_password: str = ""
     #: debug, info, warning or error.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -139,7 +162,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 ip_network(proxy)
             except ValueError:
                 raise ValueError(f"trusted_proxies: {proxy!r} is no address or network") from None
-        _check_kafka(self)
+        _check_brokers(self, "kafka")
+        _check_brokers(self, "connector")
+        _check_topics(self)
 
     @property
     def _url(self) -> SplitResult:
@@ -149,6 +174,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def proxies(self) -> list[str]:
         """`trusted_proxies` as a list."""
         return _listed(self.trusted_proxies)
+
+    @property
+    def vendor_topics(self) -> dict[str, str]:
+        """The source of each of the `connector_topics`."""
+        pairs = (text.partition("=") for text in _listed(self.connector_topics))
+        return {topic: source for topic, _, source in pairs}
 
     @property
     def hosts(self) -> list[str]:
@@ -180,15 +211,29 @@ def _check_url(text: str) -> None:
     raise ValueError("public_url: no address such as https://example.org/gatewatch")
 
 
-def _check_kafka(settings: Settings) -> None:
+def _check_brokers(settings: Settings, whose: str) -> None:
     """What goes together: credentials, and a way to send them."""
-    sasl, security = settings.kafka_sasl, settings.kafka_security
+    sasl, security = getattr(settings, f"{whose}_sasl"), getattr(settings, f"{whose}_security")
     if bool(sasl) != security.startswith("sasl"):
-        raise ValueError(f"kafka_sasl: {sasl or 'nothing'!r} does not go with kafka_security {security!r}")
-    needed = ["kafka_oauth_url", "kafka_oauth_client"] if sasl == "OAUTHBEARER" else ["kafka_username"]
+        raise ValueError(
+            f"{whose}_sasl: {sasl or 'nothing'!r} does not go with {whose}_security {security!r}"
+        )
+    needed = ["oauth_url", "oauth_client"] if sasl == "OAUTHBEARER" else ["username"]
     for name in needed if sasl else []:
-        if not getattr(settings, name):
-            raise ValueError(f"{name}: {sasl} needs it")
+        if not getattr(settings, f"{whose}_{name}"):
+            raise ValueError(f"{whose}_{name}: {sasl} needs it")
+
+
+def _check_topics(settings: Settings) -> None:
+    """Each is a name and what its records are, once; and there are brokers that have them."""
+    named = _listed(settings.connector_topics)
+    for text in named:
+        if not _TOPIC.fullmatch(text):
+            raise ValueError(f"connector_topics: {text!r} is no topic=source")
+    if len(settings.vendor_topics) < len(named):
+        raise ValueError("connector_topics: a topic is named twice")
+    if named and not (settings.connector_bootstrap or settings.kafka_bootstrap):
+        raise ValueError("connector_bootstrap: the topics' brokers are missing")
 
 
 def _listed(text: str) -> list[str]:
@@ -227,6 +272,16 @@ def _value(environment: Mapping[str, str], variable: str) -> str | None:
 def current() -> Settings:
     """The settings of this process. Raises `SettingsError`."""
     return read(os.environ)
+
+
+def traces_wanted() -> bool:
+    """Whether OpenTelemetry's own variables ask for spans: they name a collector, and nothing speaks against it."""
+    named = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    return (
+        any(os.environ.get(name) for name in named)
+        and os.environ.get("OTEL_TRACES_EXPORTER", "otlp") == "otlp"
+        and os.environ.get("OTEL_SDK_DISABLED", "").lower() != "true"
+    )
 
 
 def environment(settings: Settings) -> dict[str, str]:

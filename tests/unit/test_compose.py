@@ -147,7 +147,7 @@ def test_each_service_has_the_credential_it_needs() -> None:
         for secret in COMPOSE["secrets"]
     }
     assert all(is_job(SERVICES[name]) for name in who["owner_url"])
-    assert who["app_url"] - {"migrate"} == {"ingest", "decide", "app"}
+    assert who["app_url"] - {"migrate"} == {"ingest", "decide", "app", "connector"}
     assert who["worker_url"] - {"migrate"} == {"detector", "notifier"}
 
 

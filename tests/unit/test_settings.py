@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gatewatch.settings import SettingsError, environment, read
+from gatewatch.settings import SettingsError, environment, read, traces_wanted
 
 
 @pytest.mark.parametrize(
@@ -98,3 +98,59 @@ def test_a_child_is_not_told_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     file.write_text("secret")
     monkeypatch.setenv("GATEWATCH_KEY_FILE", str(file))
     assert read(environment(read({"GATEWATCH_KEY_FILE": str(file)}))).key == "secret"
+
+
+def test_a_connectors_topics() -> None:
+    """Each topic has its source; what is no such list, or has no brokers, is said in one line."""
+    brokers = {"GATEWATCH_CONNECTOR_BOOTSTRAP": "hub.example:9093"}
+    found = read(brokers | {"GATEWATCH_CONNECTOR_TOPICS": "sign-ins=entra, kc.events=keycloak,"})
+    assert found.vendor_topics == {"sign-ins": "entra", "kc.events": "keycloak"}
+    assert read({"GATEWATCH_KAFKA_BOOTSTRAP": "b:1", "GATEWATCH_CONNECTOR_TOPICS": "a=seed"}).vendor_topics
+    for text, said in [
+        ("sign-ins", "'sign-ins' is no topic=source"),
+        ("a b=entra", "'a b=entra' is no topic=source"),
+        ("a=entra,a=native", "a topic is named twice"),
+    ]:
+        with pytest.raises(SettingsError, match=f"GATEWATCH_CONNECTOR_TOPICS: {said}"):
+            read(brokers | {"GATEWATCH_CONNECTOR_TOPICS": text})
+    with pytest.raises(SettingsError, match="GATEWATCH_CONNECTOR_BOOTSTRAP: the topics' brokers are missing"):
+        read({"GATEWATCH_CONNECTOR_TOPICS": "a=entra"})
+
+
+def test_a_connectors_credentials() -> None:
+    """They are checked as the log's are, and are its own."""
+    hub = {
+        "GATEWATCH_CONNECTOR_BOOTSTRAP": "hub.example:9093",
+        "GATEWATCH_CONNECTOR_SECURITY": "sasl_ssl",
+        "GATEWATCH_CONNECTOR_SASL": "PLAIN",
+        "GATEWATCH_CONNECTOR_USERNAME": "$ConnectionString",
+    }
+    found = read(hub)
+    assert (found.connector_username, found.kafka_username) == ("$ConnectionString", "")
+    for missing, said in [
+        ("GATEWATCH_CONNECTOR_USERNAME", "GATEWATCH_CONNECTOR_USERNAME: PLAIN needs it"),
+        ("GATEWATCH_CONNECTOR_SASL", "GATEWATCH_CONNECTOR_SASL: 'nothing' does not go with"),
+    ]:
+        with pytest.raises(SettingsError, match=said):
+            read({name: value for name, value in hub.items() if name != missing})
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [
+        ({}, True),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, True),
+        ({"OTEL_TRACES_EXPORTER": "none"}, False),
+        ({"OTEL_SDK_DISABLED": "TRUE"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c/t"}, True),
+    ],
+)
+def test_traces_are_asked_for(monkeypatch: pytest.MonkeyPatch, more: dict[str, str], wanted: bool) -> None:
+    """A collector that is named asks for traces, unless something speaks against it."""
+    for name in ("OTEL_TRACES_EXPORTER", "OTEL_SDK_DISABLED", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
+    for name, value in more.items():
+        monkeypatch.setenv(name, value)
+    assert traces_wanted() == wanted

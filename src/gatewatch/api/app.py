@@ -40,6 +40,7 @@ from gatewatch.api.shedding import Shedding
 from gatewatch.api.table import ROUTES
 from gatewatch.bootstrap import Serving
 from gatewatch.settings import Settings
+from gatewatch.tracing_ports import TracedLog
 
 #: What a process can be asked to serve.
 Function = Literal["ingest", "decide", "query", "ui"]
@@ -97,8 +98,9 @@ def build(
         redirect_slashes=False,
     )
     app.state.serving, app.state.credentials = serving, credentials
-    app.state.appender = Appender(serving.log)
-    app.state.ingest = Ingest(app.state.appender, serving.clock, settings)
+    traced = serving.log if serving.tracing is not None and isinstance(serving.log, TracedLog) else None
+    app.state.appender = Appender(serving.log, traced)
+    app.state.ingest = Ingest(app.state.appender, serving.clock, settings, serving.tracing)
     app.state.feed = Feed(serving.streams, settings.stream_clients)
     app.state.deciding = deciding
     app.state.document = document(behind, ROUTES, WRITTEN, settings.base_path)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from gatewatch import metrics
 from gatewatch.api.problems import retry
 from gatewatch.ports import BadData, LogWriter
+from gatewatch.tracing_ports import TracedLog, TracedRecord
 
 Record = tuple[str, bytes]
 
@@ -22,6 +23,7 @@ MOST_WAITING = 64 << 20
 class _Waiting(NamedTuple):
     records: Sequence[Record]
     size: int
+    trace: str
     done: asyncio.Future[None]
 
 
@@ -32,22 +34,23 @@ class Appender:
     the next. So a group forms by itself as soon as there is anything to gain by it.
     """
 
-    def __init__(self, log: LogWriter) -> None:
-        self._log = log
+    def __init__(self, log: LogWriter, traced: TracedLog | None = None) -> None:
+        self._log, self._traced = log, traced
         self._thread = ThreadPoolExecutor(1, "appender")
         self._waiting: list[_Waiting] = []
         self._size = 0
         self._task: asyncio.Task[None] | None = None
 
-    async def append(self, records: Sequence[Record]) -> None:
-        """Returns when the records are durable. Raises `Unavailable` (nothing is promised then), `BadData`, or a
-        `Problem` where too much waits already.
+    async def append(self, records: Sequence[Record], trace: str = "") -> None:
+        """Returns when the records are durable; they carry the trace where the log can.
+
+        Raises `Unavailable` (nothing is promised then), `BadData`, or a `Problem` where too much waits already.
         """
         size = sum(len(key) + len(value) for key, value in records)
         if self._size and self._size + size > MOST_WAITING:
             raise retry("overloaded")
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(records, size, loop.create_future())
+        waiting = _Waiting(records, size, trace, loop.create_future())
         self._waiting.append(waiting)
         self._size += size
         if self._task is None:
@@ -74,11 +77,18 @@ class Appender:
         group, self._waiting = self._waiting[:count], self._waiting[count:]
         return group
 
+    def _append(self, group: list[_Waiting]) -> None:
+        if self._traced is None:
+            self._log.append([record for waiting in group for record in waiting.records])
+            return
+        self._traced.append_traced(
+            [TracedRecord(*record, waiting.trace) for waiting in group for record in waiting.records]
+        )
+
     async def _store(self, group: list[_Waiting]) -> None:
-        records = [record for waiting in group for record in waiting.records]
         began = monotonic()
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._log.append, records)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._append, group)
         except BadData as error:
             if len(group) == 1:
                 _settle(group, error)

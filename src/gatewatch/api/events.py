@@ -20,6 +20,7 @@ from gatewatch.api.appending import Appender
 from gatewatch.api.problems import Problem
 from gatewatch.api.quota import Quota
 from gatewatch.api.threads import Threads
+from gatewatch.api.tracing import ingesting
 from gatewatch.api.unpacking import Packing, packing, unpacked
 from gatewatch.core import records
 from gatewatch.core.records import EventRecord, RejectRecord
@@ -28,6 +29,7 @@ from gatewatch.ingest.registry import ADAPTERS
 from gatewatch.ingest.requests import Reading, TooManyItems, read_events, read_records
 from gatewatch.ports import BadData, Clock
 from gatewatch.settings import Settings
+from gatewatch.tracing_ports import Tracing
 
 #: Bodies from this size on, and packed ones, are read in a thread, so many at a time; and so many may wait.
 LARGE = 32 << 10
@@ -62,7 +64,10 @@ class AgentReceipt(Receipt, frozen=True):
 class Ingest:
     """What the ingest routes of one process work with."""
 
-    def __init__(self, appender: Appender, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self, appender: Appender, clock: Clock, settings: Settings, tracing: Tracing | None = None
+    ) -> None:
+        self._tracing = tracing
         self._appender, self._clock, self._settings = appender, clock, settings
         self._reading = Threads(READING, WAITING)
         self._letters = Quota(settings.dead_letters_per_key)
@@ -71,8 +76,9 @@ class Ingest:
         """Take native events."""
         caller, how = _caller(request), packing(request.headers, text=False)
         arrival, identity = self._arrival(caller, "native"), _identity(request, caller, "native")
-        found = await self._read(request, how, arrival, identity)
-        await self._append(found.events)
+        with ingesting(self._tracing, request.headers, "native") as trace:
+            found = await self._read(request, how, arrival, identity)
+            await self._append(found.events, trace)
         self._count(caller, "native", found)
         return _answer(Receipt(len(found.events), found.duplicates, _rejects(found)), found)
 
@@ -83,10 +89,11 @@ class Ingest:
             raise Problem("not_found", f"There is no connector of that name: {', '.join(ADAPTERS)}.")
         caller, how = _caller(request), packing(request.headers, text=True)
         arrival, identity = self._arrival(caller, connector), _identity(request, caller, connector)
-        found = await self._read(request, how, arrival, identity, connector)
-        letters = [letter for _, letter in found.rejects]
-        kept = letters[: self._letters.take(caller.subject, len(letters), arrival.received)]
-        await self._append([*found.events, *kept])
+        with ingesting(self._tracing, request.headers, connector) as trace:
+            found = await self._read(request, how, arrival, identity, connector)
+            letters = [letter for _, letter in found.rejects]
+            kept = letters[: self._letters.take(caller.subject, len(letters), arrival.received)]
+            await self._append([*found.events, *kept], trace)
         self._count(caller, connector, found)
         receipt = AgentReceipt(len(found.events), found.duplicates, _rejects(found), found.ignored)
         return _answer(receipt, found)
@@ -120,11 +127,11 @@ class Ingest:
             return read_records(data, ADAPTERS[connector], how.lines, *bounds)
         return read_events(data, how.lines, *bounds)
 
-    async def _append(self, found: Sequence[EventRecord | RejectRecord]) -> None:
+    async def _append(self, found: Sequence[EventRecord | RejectRecord], trace: str) -> None:
         if not found:
             return
         try:
-            await self._appender.append([(record.key, records.encode(record)) for record in found])
+            await self._appender.append([(record.key, records.encode(record)) for record in found], trace)
         except BadData:
             raise Problem("invalid", "The log refuses a value of this request.") from None
 

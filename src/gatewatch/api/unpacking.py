@@ -1,13 +1,12 @@
 """What a body is: its media type, and its gzip, which may be a bomb."""
 
-import zlib
-from gzip import GzipFile
-from io import BytesIO
 from typing import NamedTuple
 
 from starlette.datastructures import Headers
 
 from gatewatch.api.problems import Problem
+from gatewatch.ingest import packed
+from gatewatch.ingest.contract import Refused
 
 #: Media types of JSON, CloudEvents' structured and batch ones included; of lines; and of what an agent may send.
 JSON = frozenset(
@@ -45,10 +44,8 @@ def packing(headers: Headers, *, text: bool) -> Packing:
 def unpacked(body: bytes, most: int) -> bytes:
     """A gzip body, decompressed, with all its members. Raises a `Problem` for more than `most` bytes, or no gzip."""
     try:
-        with GzipFile(fileobj=BytesIO(body)) as stream:
-            found = stream.read(most + 1)
-    except (OSError, EOFError, zlib.error):
+        return packed.unpacked(body, most)
+    except Refused as refusal:
+        if refusal.reason == "too_large":
+            raise Problem("body_too_large", refusal.detail) from None
         raise Problem("bad_encoding", "The body is no gzip, or not all of it.") from None
-    if len(found) > most:
-        raise Problem("body_too_large", f"Decompressed, {most:,} bytes are allowed.")
-    return found

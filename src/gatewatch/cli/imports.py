@@ -32,6 +32,8 @@ class Source(Enum):
     NATIVE = "native"
     SEED = "seed"
     SSHD = "sshd"
+    ENTRA = "entra"
+    KEYCLOAK = "keycloak"
 
 
 def register(app: typer.Typer) -> None:

@@ -1,4 +1,4 @@
-"""Commands that run: up, api, detector, notifier, migrate, version."""
+"""Commands that run: up, api, detector, notifier, connector, migrate, version."""
 
 import gc
 import os
@@ -17,6 +17,7 @@ from gatewatch.cli.errors import UserError
 from gatewatch.cli.state import State, state_of
 from gatewatch.cli.supervisor import Supervisor
 from gatewatch.cli.welcome import welcome
+from gatewatch.connector import Connector
 from gatewatch.metrics import serving
 from gatewatch.metrics.kinds import Service
 from gatewatch.ports import Unavailable
@@ -27,7 +28,7 @@ WithParent = Annotated[bool, typer.Option("--with-parent", hidden=True)]
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (up, api, detector, notifier, migrate, version):
+    for command in (up, api, detector, notifier, connector, migrate, version):
         app.command()(command)
 
 
@@ -50,7 +51,10 @@ def up(
     logs.configure(settings.log_level, "up")
     stop = stopping.on_signals()
     log = logs.get()
-    supervisor = Supervisor(settings, log.info, command="up", detectors=detectors, api=True)
+    connector = bool(settings.vendor_topics)
+    supervisor = Supervisor(
+        settings, log.info, command="up", detectors=detectors, api=True, connector=connector
+    )
     waited = False
     while True:
         try:
@@ -122,6 +126,15 @@ def notifier(context: typer.Context, with_parent: WithParent = False) -> None:
     if with_parent:
         stopping.with_parent(stop)
     worker.Notifier(bootstrap.relaying(settings, conninfo), stop, settings.heartbeat).run()
+
+
+def connector(context: typer.Context, with_parent: WithParent = False) -> None:
+    """Run one connector: it brings vendors' Kafka topics to the log, and shares their partitions with all others."""
+    settings, conninfo = _service(context, "connector")
+    stop = stopping.on_signals()
+    if with_parent:
+        stopping.with_parent(stop)
+    Connector(bootstrap.connected(settings, conninfo), stop, settings.heartbeat).run()
 
 
 def _service(context: typer.Context, name: Service) -> tuple[Settings, str]:

@@ -41,8 +41,8 @@ class Supervisor:
     """Runs the system over `settings.data_path`, or over your own server where `database_url` names one.
 
     `command` is what others are told that runs here; `quiet` sends the children's output to a file in the data
-    folder; `api` adds a process of the HTTP API. Use `start`, then `tick` every `TICK` seconds, then `stop`, all in one
-    thread.
+    folder; `api` adds a process of the HTTP API, `connector` one that reads vendors' topics. Use `start`, then `tick`
+    every `TICK` seconds, then `stop`, all in one thread.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Supervisor:
         detectors: int = 1,
         quiet: bool = False,
         api: bool = False,
+        connector: bool = False,
     ) -> None:
         self._settings, self._report, self._command, self._quiet = settings, report, command, quiet
         self._lock = SupervisorLock(settings.data_path)
@@ -63,6 +64,7 @@ class Supervisor:
             *(Child(f"detector {n + 1}", ["detector"]) for n in range(detectors)),
             Child("the notifier", ["notifier"]),
             *([Child("the API", ["api"])] if api else []),
+            *([Child("the connector", ["connector"])] if connector else []),
         ]
         self._api, self._port = api, settings.api_port
         self._output: IO[bytes] | None = None

@@ -46,6 +46,9 @@ RejectReason = Literal[
     "time_out_of_range",  # before 1970 or after 9999
     "bad_address",
     "no_subject",  # neither user nor address
+    "too_large",  # a message of a vendor's topic over the limit of a body, as sent or decompressed
+    "bad_gzip",  # a message that begins as gzip and is none
+    "too_many_items",  # a message with more events than the limit of a request
 ]
 #: Why a line needs no attention.
 IgnoreReason = Literal[
@@ -61,6 +64,9 @@ IgnoreReason = Literal[
     "session",
     "server",
     "sshd_other",
+    "not_a_login",  # another kind of event, or of log
+    "application_sign_in",  # of no person
+    "admin_event",
 ]
 
 
@@ -102,9 +108,13 @@ Result = EventRecord | RejectRecord | Ignored
 
 
 class Adapter(Protocol):
-    """Reads one kind of file. Made once per file, so that it may remember a header; `identity` is the file's (hex)."""
+    """Reads one kind of file. Made once per file, so that it may remember a header; `identity` is the file's (hex).
+
+    `envelope` has the names under which an object may hold an array of records (see `documents.opened`).
+    """
 
     framing: ClassVar[Framing]
+    envelope: ClassVar[tuple[str, ...]]
 
     def __init__(self, identity: str) -> None: ...
 

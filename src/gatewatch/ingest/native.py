@@ -103,6 +103,7 @@ class NativeAdapter:
     """Reads `native` files; see the module."""
 
     framing: ClassVar[Framing] = "json"
+    envelope: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, identity: str) -> None:
         self._identity = identity

@@ -8,6 +8,7 @@ import msgspec
 
 from gatewatch.core.records import MAX_DEAD_LETTER, EventRecord, RejectRecord
 from gatewatch.ingest.contract import MAX_LINE, Adapter, Arrival, Framing, Ignored, Line, Refused, rejected
+from gatewatch.ingest.documents import opened
 from gatewatch.ingest.framing import JsonFramer
 from gatewatch.ingest.native import read_native
 from gatewatch.ingest.safejson import BOM, MAX_DEPTH, check_depth, decode_items
@@ -65,19 +66,42 @@ def read_records(
     reader, found = adapter(identity.hex()), _Collecting(limit)
     base = int.from_bytes(identity) << _PLACE_BITS
     framing: Framing = "lines" if lines else adapter.framing
-    for index, piece in enumerate(pieces(body, framing == "lines", limit)):
+    for index, piece in enumerate(_opened(pieces(body, framing == "lines", limit), adapter, limit)):
         if not piece:
             continue
         line = _line(piece, base + index, index + 1)
         try:
-            if adapter.framing == "json" and depth < MAX_DEPTH:
-                check_depth(piece, depth)
+            if adapter.framing == "json":
+                _check(piece, limit, depth)
         except Refused as refusal:
             found.take(index, rejected(refusal, f"{identity.hex()}-{index:x}", piece, arrival))
             continue
         for result in reader.read(line, arrival):
             found.take(index, result)
     return found.reading
+
+
+def _opened(found: Sequence[bytes], adapter: type[Adapter], limit: int) -> Sequence[bytes]:
+    """The pieces, envelopes opened: what they hold is taken like any other item."""
+    if not adapter.envelope:
+        return found
+    inside = [item for piece in found for item in _inside(piece, adapter)]
+    if len(inside) > limit:
+        raise TooManyItems
+    return inside
+
+
+def _inside(piece: bytes, adapter: type[Adapter]) -> Sequence[bytes]:
+    items = opened(piece, adapter.envelope)
+    return [piece] if items is None else items
+
+
+def _check(piece: bytes, limit: int, depth: int) -> None:
+    """See that an item is not nested too deeply, and that one which is an array itself does not hold too many."""
+    if depth < MAX_DEPTH:
+        check_depth(piece, depth)
+    if piece[:1] == b"[":
+        _elements(piece, limit)
 
 
 class _Collecting:
@@ -93,6 +117,8 @@ class _Collecting:
             self.reading.ignored += 1
         elif isinstance(result, RejectRecord):
             self.reading.rejects.append((index, result))
+            if len(self.reading.rejects) > self._limit:
+                raise TooManyItems
         elif self._seen.get(result.event.event_id) == result.digest:
             self.reading.duplicates += 1
         else:

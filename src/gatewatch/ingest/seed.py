@@ -88,6 +88,7 @@ class SeedAdapter:
     """Reads `seed` files, JSON or CSV; see the module."""
 
     framing: ClassVar[Framing] = "json"
+    envelope: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, identity: str) -> None:
         self._identity = identity

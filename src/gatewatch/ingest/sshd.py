@@ -92,6 +92,7 @@ class SshdAdapter:
     """Reads `sshd` files; see the module."""
 
     framing: ClassVar[Framing] = "lines"
+    envelope: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, identity: str) -> None:
         self._identity = identity

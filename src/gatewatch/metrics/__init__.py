@@ -24,7 +24,9 @@ Login = Literal["ok", "wrong", "limited"]
 DETECTOR: tuple[Service, ...] = ("detector",)
 NOTIFIER: tuple[Service, ...] = ("notifier",)
 API: tuple[Service, ...] = ("api",)
-EVERY: tuple[Service, ...] = ("api", "detector", "notifier")
+EDGES: tuple[Service, ...] = ("api", "connector")
+READERS: tuple[Service, ...] = ("detector", "connector")
+EVERY: tuple[Service, ...] = ("api", "detector", "notifier", "connector")
 
 _IDS = tuple(dict.fromkeys([*DETECTORS, *SOURCE_DETECTORS]))
 _ADDED = "those that installed packages add"
@@ -109,8 +111,8 @@ DELAY = Histogram[()](
 )
 GAPS = Counter[()](
     "gatewatch_log_gaps_total",
-    "Ranges of the log that were lost before they were read. Should stay 0.",
-    DETECTOR,
+    "Ranges of the log, or of a vendor's topic, that were lost before they were read. Should stay 0.",
+    READERS,
 )
 CACHE_LOOKUPS = Counter[Cache, Lookup](
     "gatewatch_cache_lookups_total",
@@ -171,8 +173,9 @@ REQUEST_SECONDS = Histogram[str, str](
 )
 INGESTED = Counter[str, Became](
     "gatewatch_ingest_records_total",
-    "What became of records that came over HTTP; `duplicate` is a repeat within one request.",
-    API,
+    "What became of records that came over HTTP, or from vendors' topics; `duplicate` is a repeat within one request or"
+    " message.",
+    EDGES,
     _SOURCE,
     Label("result", get_args(Became)),
 )
@@ -184,7 +187,7 @@ INGEST_REJECTS = Counter[str, str](
     _REASON,
 )
 APPEND_SECONDS = Histogram[()](
-    "gatewatch_ingest_append_seconds", "Seconds per durable append to the log.", API
+    "gatewatch_ingest_append_seconds", "Seconds per durable append to the log.", EDGES
 )
 APPEND_REQUESTS = Histogram[()](
     "gatewatch_ingest_append_requests",
@@ -224,6 +227,17 @@ STREAM_ENDS = Counter[str](
     " it).",
     API,
     Label("cause", ("left", "slow", "revoked", "shutdown", "failure")),
+)
+
+# The connector -----------------------------------------------------------------------------------------------------
+
+CONNECTOR_LAG = Gauge[str, int](
+    "gatewatch_connector_lag_messages",
+    "Messages of vendors' topics that are not on the log yet, of the partitions that this process has; looked at every"
+    " five seconds.",
+    ("connector",),
+    Label("topic", open="the topics that are configured"),
+    Label("partition", open="their partitions"),
 )
 
 # Each process ------------------------------------------------------------------------------------------------------

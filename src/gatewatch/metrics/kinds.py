@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar, TypeVar
 import prometheus_client
 from prometheus_client.metrics import MetricWrapperBase
 
-Service = Literal["api", "detector", "notifier"]
+Service = Literal["api", "detector", "notifier", "connector"]
 Labels = TypeVarTuple("Labels")
 Wrapped = TypeVar("Wrapped", bound=MetricWrapperBase)
 

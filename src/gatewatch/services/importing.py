@@ -61,6 +61,7 @@ class Account(msgspec.Struct):
         """Account for one line."""
         self.lines += 1
         events = dead = 0
+        ignored: Ignored | None = None
         for result in results:
             if isinstance(result, EventRecord):
                 events += 1
@@ -68,7 +69,9 @@ class Account(msgspec.Struct):
                 dead += 1
                 self.dead[result.reason] += 1
             else:
-                self.ignored[result.reason] += 1
+                ignored = ignored or result
+        if ignored is not None and not (events or dead):  # an envelope may hold logins beside what is none
+            self.ignored[ignored.reason] += 1
         self.events += events
         self.event_lines += events > 0
         self.dead_lines += dead > 0 and not events

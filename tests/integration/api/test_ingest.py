@@ -313,8 +313,18 @@ def test_an_agents_rejects_become_dead_letters(api: Api, app: httpx.Client) -> N
     assert letter.raw.endswith(b"Failed password for from")
 
 
+SIGN_IN = {
+    "category": "SignInLogs",
+    "time": "2026-03-02T07:00:00Z",
+    "resultType": "0",
+    "properties": {"id": "s-1", "userPrincipalName": "carol@example.org"},
+}
+
+
 def test_every_connector_takes_its_format(api: Api, app: httpx.Client) -> None:
-    """The native and seed connectors take arrays; one that does not exist is 404 and says which do."""
+    """Each connector takes what its vendor sends, arrays and envelopes item by item; one that does not exist is 404 and
+    says which do.
+    """
     record = {
         "timestamp": "2026-03-02 07:00:00",
         "client_ip": "192.0.2.1",
@@ -323,7 +333,18 @@ def test_every_connector_takes_its_format(api: Api, app: httpx.Client) -> None:
     }
     assert app.post("/v1/ingest/seed", json=[record]).json()["accepted"] == 1
     assert app.post("/v1/ingest/native", json=[event()]).json()["accepted"] == 1
-    assert names(api) == ["alice", "bob"]
+    hub = {"records": [SIGN_IN, {"category": "AuditLogs"}, {"properties": {}}, SIGN_IN]}
+    found = app.post("/v1/ingest/entra", json=hub).json()
+    assert (found["accepted"], found["ignored"], found["duplicates"]) == (1, 1, 1)
+    assert [(item["index"], item["type"]) for item in found["rejected"]] == [(2, "no_time")]
+    keycloak = {
+        "type": "LOGIN",
+        "time": 1_772_434_800_000,
+        "ipAddress": "192.0.2.2",
+        "details": {"username": "dora"},
+    }
+    assert app.post("/v1/ingest/keycloak", json=keycloak).json()["accepted"] == 1
+    assert names(api) == ["alice", "bob", "carol@example.org", "dora"]
     missing = problem(app.post("/v1/ingest/okta", json=[]))
     assert (missing["code"], "sshd" in missing["detail"]) == ("not_found", True)
 
@@ -355,5 +376,7 @@ def test_what_is_said_of_ingest_is_true(api: Api, url: str) -> None:
         "native",
         "seed",
         "sshd",
+        "entra",
+        "keycloak",
     ]
     assert "HTTPValidationError" not in json.dumps(document)

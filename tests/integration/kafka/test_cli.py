@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from gatewatch.ports import ANOMALIES, DEAD_LETTERS, LOGINS
 from gatewatch.simulator.wire import native_json
 from tests.builders import daily
-from tests.support.commands import Commands
+from tests.support.commands import Commands, until
 
 
 @pytest.fixture
@@ -97,3 +100,45 @@ def test_the_system_runs_on_kafka(kafka: str, prefix: str, scratch: Path) -> Non
         (again,) = system.json("import", "-", "--source", "native", stdin=lines)
         assert (again["stored"], again["duplicates"]) == (0, 30)
         assert system.rows("SELECT count(*)::int FROM event_log") == [(0,)]
+
+
+def test_a_connector_runs_beside(kafka: str, prefix: str, scratch: Path) -> None:
+    """Where topics of vendors are named, `up` also runs a connector, and again when it died; each event is stored
+    once.
+    """
+    topic = f"{prefix}vendor"
+    admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
+    admin.create_topics([NewTopic(topic, 2, 1)])[topic].result()
+    producer = Producer({"bootstrap.servers": kafka, "log_level": 0})
+    events = [native_json(event) for event in daily(30)]
+
+    def publish(some: list[bytes]) -> None:
+        for event in some:
+            producer.produce(topic, event)
+        assert producer.flush(20) == 0
+
+    system = _commands(scratch / "data", kafka, prefix, CONNECTOR_TOPICS=f"{topic}=native")
+    publish(events[:15])
+    with system.running("up", "--kafka", kafka) as up:
+        up.says("Gatewatch runs")
+        until(lambda: _stored(system) == 15, "the first events")
+        (connector,) = up.children("gatewatch connector")
+        os.kill(connector, signal.SIGKILL)
+        publish(events[10:])
+        until(lambda: _stored(system) == 30, "the other events")
+        up.says("the connector was ended by SIGKILL; it is started again")
+
+
+def _stored(system: Commands) -> int:
+    ((n,),) = system.rows("SELECT count(*)::int FROM login_events")
+    return int(n)
+
+
+def test_a_connector_needs_topics(operator: Commands) -> None:
+    """Without topics, or with a source that there is none of, a connector ends with one line that says so."""
+    assert operator.run("topics", "create").returncode == 0
+    for topics, said in (("", "names no topic"), ("logins=okto", "there is no source 'okto'")):
+        operator.environment["GATEWATCH_CONNECTOR_TOPICS"] = topics
+        refused = operator.run("connector")
+        assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused.stderr
+        assert said in refused.stderr

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 import trustme
+from confluent_kafka import Producer
 from confluent_kafka.admin import (
+    NewTopic,
     ScramCredentialInfo,
     ScramMechanism,
     UserScramCredentialAlteration,
@@ -23,9 +25,12 @@ from confluent_kafka.admin import (
 )
 from cryptography.hazmat.primitives import serialization
 
-from gatewatch import bootstrap
+from gatewatch import bootstrap, bootstrap_kafka
+from gatewatch.connecting_ports import Message, VendorTopics
+from gatewatch.connector import Connector
 from gatewatch.core import records
 from gatewatch.ports import Unavailable
+from gatewatch.simulator.wire import native_json
 from scripts.kafka import free_ports
 from tests.builders import START, login
 from tests.integration.heart.rig import record_of
@@ -108,7 +113,7 @@ class _Tokens(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def _provider() -> Iterator[str]:
     server = HTTPServer(("127.0.0.1", 0), _Tokens)
     thread = threading.Thread(target=server.serve_forever)
@@ -123,6 +128,39 @@ def _provider() -> Iterator[str]:
 
 def _with(common: dict[str, Any], **more: str) -> dict[str, Any]:
     return {f"kafka_{name}": value for name, value in {**common, **more}.items()}
+
+
+def test_a_connector_shows_who_it_is(
+    secured: tuple[OnKafka, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A vendor's brokers are reached with credentials of their own, while the log's want none; with a wrong password
+    the connector waits, and reads nothing.
+    """
+    on, common = secured
+    topic = f"{on.settings.kafka_prefix}vendor"
+    on.admin.create_topics([NewTopic(topic, 1, 1)])[topic].result()
+    producer = Producer(on.client)
+    producer.produce(topic, native_json(login(START)))
+    assert producer.flush(20) == 0
+    how = {**common, "sasl": "SCRAM-SHA-512", "username": "gate", "topics": f"{topic}=native"}
+    stranger, known = (
+        msgspec.structs.replace(
+            on.settings,
+            **{f"connector_{name}": value for name, value in {**how, "password": password}.items()},
+        )
+        for password in (f"not-{PASSWORD}", PASSWORD)
+    )
+    group = bootstrap_kafka.vendor_topics(stranger)
+    with contextlib.closing(group), pytest.raises(Unavailable, match="the vendor's brokers"):
+        _first(group)
+    parts, stop = bootstrap.connected(known, on.conninfo), threading.Event()
+    thread = threading.Thread(target=Connector(parts, stop).run)
+    thread.start()
+    with on.running():
+        on.eventually("SELECT count(*)::int FROM login_events", 1)
+    stop.set()
+    thread.join()
+    assert PASSWORD not in "".join(capsys.readouterr())
 
 
 def test_who_is_known_gets_in(
@@ -143,6 +181,12 @@ def test_who_is_known_gets_in(
     with pytest.raises(Unavailable):
         _append(on, _with(common, **scram, password=f"not-{PASSWORD}"), "stranger")
     assert PASSWORD not in "".join(capsys.readouterr())
+
+
+def _first(group: VendorTopics) -> Message:
+    while not (found := group.take(1, 1)):
+        pass
+    return found[0]
 
 
 def _append(on: OnKafka, changes: dict[str, Any], event_id: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from confluent_kafka import Message
 
-from gatewatch.adapters.kafka.buffers import Buffer
+from gatewatch.adapters.kafka.buffers import Buffer, traced_record_of
 from gatewatch.ports import Claim
 
 CLAIM = Claim("gatewatch.logins", 0, 1, "somebody", 10, 0, 1, 4)
@@ -60,3 +60,27 @@ def test_a_hole_before_the_first_record_is_doubted_too() -> None:
     buffer.put(fetched(10))
     buffer.forget(11)
     assert buffer.doubts(12)
+
+
+def test_traces_are_read_where_they_are_asked_for() -> None:
+    """A record has the trace of its message's header; one without, or with something that is none, has none."""
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    def message(offset: int, *headers: tuple[str, bytes | None]) -> Message:
+        found = fetched(offset)
+        found.set_headers([*headers])
+        return found
+
+    messages = [
+        message(10, ("other", b"x"), ("traceparent", trace.encode())),
+        message(11, ("traceparent", None)),
+        message(12, ("traceparent", b"x" * 5_000)),
+        message(13, ("traceparent", b"\xff")),
+        fetched(14),
+    ]
+    asked, unasked = Buffer(CLAIM, traced_record_of), Buffer(CLAIM)
+    for one in messages:
+        asked.put(one)
+        unasked.put(one)
+    assert [record.trace for record in asked.read(0, 9)] == [trace, "", "", "\ufffd", ""]
+    assert [record.trace for record in unasked.read(0, 9)] == [""] * 5

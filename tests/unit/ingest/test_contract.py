@@ -3,11 +3,13 @@ from hashlib import sha256
 import msgspec
 import pytest
 
+from gatewatch.cli.imports import Source
 from gatewatch.core.events import LoginEvent, User
 from gatewatch.core.records import MAX_DEAD_LETTER
 from gatewatch.core.times import MINUTE
 from gatewatch.ingest.contract import MAX_AHEAD, Refused, file_identity, generated_id, record, rejected
 from gatewatch.ingest.reasons import REASONS, reason_class
+from gatewatch.ingest.registry import ADAPTERS
 from tests.ingesting import NOW, arrival
 
 EVENT = LoginEvent(
@@ -84,3 +86,8 @@ def test_reasons_are_spelt_as_they_are_looked_up() -> None:
     for reason, expected in REASONS.items():
         spelt = reason.replace("_", " ").upper()
         assert reason_class(reason, "failure") == reason_class(spelt, "failure") == expected
+
+
+def test_every_source_can_be_imported() -> None:
+    """The command line offers each adapter by its name."""
+    assert [source.value for source in Source] == [*ADAPTERS]

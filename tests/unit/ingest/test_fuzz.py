@@ -33,7 +33,17 @@ SCALARS: st.SearchStrategy[Any] = (
     | st.floats()
     | st.text(max_size=20)
     | st.sampled_from(
-        ["2026-11-22T10:00:00Z", "success", "failure", "1.2.3.4", "alice", "login", 1_795_341_600]
+        [
+            "LOGIN_ERROR",
+            "SignInLogs",
+            "2026-11-22T10:00:00Z",
+            "success",
+            "failure",
+            "1.2.3.4",
+            "alice",
+            "login",
+            1_795_341_600,
+        ]
     )
 )
 VALUES = st.recursive(
@@ -64,6 +74,8 @@ NAMES = [
         "raw",
         "groups",
     ),
+    *("records", "value", "properties", "createdDateTime", "userPrincipalName", "status", "errorCode"),
+    *("location", "geoCoordinates", "authenticationDetails", "category", "ipAddress", "details", "userId"),
 ]
 OBJECTS = st.dictionaries(
     st.sampled_from(NAMES), VALUES | st.dictionaries(st.sampled_from(NAMES), SCALARS, max_size=4), max_size=8
@@ -71,8 +83,17 @@ OBJECTS = st.dictionaries(
 CSV = st.text('timestamp,success"\n0 {}').map(
     lambda text: b"timestamp,success,resource_name,geoip\n" + text.encode()
 )
+ENVELOPE = st.lists(OBJECTS | st.binary(max_size=9), max_size=3).map(
+    lambda items: b'{"records":[' + b",".join(items) + b"]}"
+)
 ANYTHING = (
-    st.binary(max_size=300) | SSHD | ATTEMPT | OBJECTS | CSV | st.lists(OBJECTS, max_size=3).map(b"\n".join)
+    ENVELOPE
+    | st.binary(max_size=300)
+    | SSHD
+    | ATTEMPT
+    | OBJECTS
+    | CSV
+    | st.lists(OBJECTS, max_size=3).map(b"\n".join)
 )
 
 
@@ -84,7 +105,7 @@ def test_whatever_the_bytes(source: str, data: bytes) -> None:
     for piece in lines(data, source):
         results = adapter.read(piece, arrival(source))
         assert results
-        assert [r.number for r in results if isinstance(r, Ignored)] in ([], [piece.number])
+        assert {r.number for r in results if isinstance(r, Ignored)} <= {piece.number}
         for result in results:
             if not isinstance(result, Ignored):
                 assert decode(encode(result)) == result

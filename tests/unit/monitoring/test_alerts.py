@@ -69,4 +69,5 @@ def test_the_processes_that_are_scraped_are_the_alerts() -> None:
     matched = {match for rule in ALERTS.values() for match in re.findall(r'job=~"([^"]+)"', rule["expr"])}
     (pattern,) = matched
     ours = {job for job in jobs if re.fullmatch(pattern, job)}
-    assert ours == {f"gatewatch-{name}" for name in ("ingest", "decide", "app", "detector", "notifier")}
+    services = ("ingest", "decide", "app", "detector", "notifier", "connector")
+    assert ours == {f"gatewatch-{name}" for name in services}

@@ -4263,7 +4263,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
             };
             path: {
-                connector: "native" | "seed" | "sshd";
+                connector: "native" | "seed" | "sshd" | "entra" | "keycloak";
             };
             cookie?: never;
         };

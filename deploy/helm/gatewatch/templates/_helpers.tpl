@@ -81,6 +81,23 @@ securityContext:
 {{- end }}
 {{- end }}
 
+{{- define "gatewatch.connectorEnvironment" -}}
+{{- with .Values.connector }}
+{{- $topics := list }}
+{{- range $topic, $source := .topics }}{{ $topics = append $topics (printf "%s=%s" $topic $source) }}{{ end }}
+- {name: GATEWATCH_CONNECTOR_TOPICS, value: {{ join "," $topics | quote }}}
+{{- if .bootstrap }}
+- {name: GATEWATCH_CONNECTOR_BOOTSTRAP, value: {{ .bootstrap | quote }}}
+- {name: GATEWATCH_CONNECTOR_SECURITY, value: {{ .security | quote }}}
+{{- if .sasl }}
+- {name: GATEWATCH_CONNECTOR_SASL, value: {{ .sasl | quote }}}
+- {name: GATEWATCH_CONNECTOR_USERNAME, value: {{ .username | quote }}}
+- {name: GATEWATCH_CONNECTOR_PASSWORD_FILE, value: /run/connector/password}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "gatewatch.geoEnvironment" -}}
 {{- with .Values.geo }}
 {{- if .city }}
@@ -164,6 +181,14 @@ topologySpreadConstraints:
 {{- end }}
 {{- if or .Values.ingest.enabled .Values.decide.enabled .Values.app.enabled }}
 {{- $app := required "database.app.secret: the Secret with the API's connection string is needed" .Values.database.app.secret }}
+{{- end }}
+{{- if .Values.connector.enabled }}
+{{- $connected := required "database.app.secret: the Secret with the connector's connection string is needed" .Values.database.app.secret }}
+{{- $brokers := required "connector.bootstrap: the brokers of the vendors' topics are needed" (.Values.connector.bootstrap | default .Values.kafka.bootstrap) }}
+{{- if not .Values.connector.topics }}{{ fail "connector.topics: a connector needs topics" }}{{ end }}
+{{- if .Values.connector.sasl }}
+{{- $vendor := required "connector.password.secret: SASL needs a Secret with the password" .Values.connector.password.secret }}
+{{- end }}
 {{- end }}
 {{- if .Values.kafka.sasl }}
 {{- $password := required "kafka.password.secret: SASL needs a Secret with the password" .Values.kafka.password.secret }}

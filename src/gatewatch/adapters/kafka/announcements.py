@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+from gatewatch.adapters.kafka.buffers import TRACE
 from gatewatch.adapters.kafka.log import Header, KafkaLog, Sent
+from gatewatch.core.traces import carried
 from gatewatch.log_ports import CloudEvent, Shape
+from gatewatch.tracing_ports import Span, Tracing
 
 
 class Announcements:
@@ -23,6 +26,41 @@ class Announcements:
         self._log.close()
 
 
-def _message(key: str, event: CloudEvent) -> Sent:
+class TracedAnnouncements(Announcements):
+    """As `Announcements`, with a span of each message, in the trace of the login that it is about where that is known;
+    the message carries it on.
+    """
+
+    def __init__(self, log: KafkaLog, shape: Shape, tracing: Tracing) -> None:
+        super().__init__(log, shape)
+        self._tracing = tracing
+
+    def append(self, records: Sequence[tuple[str, bytes]]) -> None:
+        """Publish."""
+        messages: list[Sent] = []
+        spans: list[tuple[Span, CloudEvent]] = []
+        for (key, value), event in zip(records, self._shape([value for _, value in records]), strict=True):
+            if event is not None:
+                span = self._tracing.begin("publish", "producer", carried(value)[1])
+                messages.append(_message(key, event, [(TRACE, span.trace.encode())]))
+                spans.append((span, event))
+        error: Exception | None = None
+        try:
+            self._log.send(messages)
+        except Exception as raised:
+            error = raised
+            raise
+        finally:
+            for span, event in spans:
+                told = event.attributes
+                span.end(
+                    error,
+                    gatewatch__anomaly=told["subject"],
+                    cloudevents__event_id=told["id"],
+                    cloudevents__event_type=told["type"],
+                )
+
+
+def _message(key: str, event: CloudEvent, more: Sequence[Header] = ()) -> Sent:
     headers: list[Header] = [(f"ce_{name}", text.encode()) for name, text in event.attributes.items()]
-    return Sent(key, event.data, [*headers, ("content-type", b"application/json")])
+    return Sent(key, event.data, [*headers, ("content-type", b"application/json"), *more])

@@ -1,7 +1,9 @@
 """Records of one partition between the broker and their batch."""
 
 from bisect import bisect_left
+from collections.abc import Callable
 from operator import attrgetter
+from typing import Any
 
 from confluent_kafka import Message
 
@@ -9,13 +11,16 @@ from gatewatch.ports import Claim, LogRecord
 
 #: What is looked at of a key, in characters: only a foreign producer's is longer, or no text.
 MAX_KEY = 512
+#: The header that carries a trace (W3C Trace Context).
+TRACE = "traceparent"
 _offset = attrgetter("offset")
 
 
 class Buffer:
     """What was fetched for a claim and is not yet stored, in the order of offsets."""
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: Claim, read: Callable[[Message], LogRecord] | None = None) -> None:
+        self._read_message = read or record_of
         self.epoch = claim.epoch
         self.stored = claim.next_offset
         self.paused = False
@@ -45,7 +50,7 @@ class Buffer:
 
     def put(self, message: Message) -> None:
         """Take what was fetched; what is at hand or stored already is of no use."""
-        record = record_of(message)
+        record = self._read_message(message)
         if record.offset >= self.next_offset:
             self._records.append(record)
             self._times.append(max(0, message.timestamp()[1]) * 1_000)
@@ -79,3 +84,13 @@ def record_of(message: Message) -> LogRecord:
     assert offset is not None  # of a message without an error
     text = (key or b"").decode("utf-8", "replace").replace("\0", "\ufffd")[:MAX_KEY]
     return LogRecord(offset, text, value or b"")
+
+
+def traced_record_of(message: Message) -> LogRecord:
+    """As `record_of`, with the trace that the message carries."""
+    record = record_of(message)
+    headers: Any = message.headers()  # pairs, whatever the library's types say
+    for name, value in headers or ():
+        if name == TRACE and isinstance(value, bytes) and len(value) <= MAX_KEY:
+            return record._replace(trace=value.decode("ascii", "replace"))
+    return record

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -19,35 +19,42 @@ METADATA_AGE = 5_000
 Config = dict[str, Any]
 
 _FROM_SETTINGS = {
-    "sasl.username": "kafka_username",
-    "sasl.password": "kafka_password",
-    "sasl.oauthbearer.token.endpoint.url": "kafka_oauth_url",
-    "sasl.oauthbearer.client.id": "kafka_oauth_client",
-    "sasl.oauthbearer.client.secret": "kafka_oauth_secret",
-    "sasl.oauthbearer.scope": "kafka_oauth_scope",
-    "ssl.ca.location": "kafka_ca",
-    "ssl.certificate.location": "kafka_certificate",
-    "ssl.key.location": "kafka_certificate_key",
-    "ssl.key.password": "kafka_key_password",
+    "sasl.username": "username",
+    "sasl.password": "password",
+    "sasl.oauthbearer.token.endpoint.url": "oauth_url",
+    "sasl.oauthbearer.client.id": "oauth_client",
+    "sasl.oauthbearer.client.secret": "oauth_secret",
+    "sasl.oauthbearer.scope": "oauth_scope",
+    "ssl.ca.location": "ca",
+    "ssl.certificate.location": "certificate",
+    "ssl.key.location": "certificate_key",
+    "ssl.key.password": "key_password",
 }
 
+#: Whose settings say how brokers are reached: those of the log, or of vendors' topics.
+Whose = Literal["kafka", "connector"]
 
-def config(settings: Settings) -> Config:
+
+def config(settings: Settings, whose: Whose = "kafka") -> Config:
     """What every client is made with."""
+
+    def of(name: str) -> str:
+        return str(getattr(settings, f"{whose}_{name}"))
+
     found: Config = {
-        "bootstrap.servers": settings.kafka_bootstrap,
+        "bootstrap.servers": of("bootstrap"),
         "client.id": "gatewatch",
-        "security.protocol": settings.kafka_security,
+        "security.protocol": of("security"),
         "socket.keepalive.enable": True,
         "topic.metadata.refresh.interval.ms": METADATA_AGE,
         "reconnect.backoff.max.ms": 1_000,
         "logger": _quiet(),
     }
-    if settings.kafka_sasl:
-        found["sasl.mechanism"] = settings.kafka_sasl
-    if settings.kafka_sasl == "OAUTHBEARER":
+    if of("sasl"):
+        found["sasl.mechanism"] = of("sasl")
+    if of("sasl") == "OAUTHBEARER":
         found["sasl.oauthbearer.method"] = "oidc"
-    return found | {key: value for key, name in _FROM_SETTINGS.items() if (value := getattr(settings, name))}
+    return found | {key: value for key, name in _FROM_SETTINGS.items() if (value := of(name))}
 
 
 def _quiet() -> logging.Logger:

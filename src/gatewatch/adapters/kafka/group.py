@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import TopicDescription
 
 from gatewatch import logs, metrics
-from gatewatch.adapters.kafka.buffers import Buffer
+from gatewatch.adapters.kafka.buffers import Buffer, record_of, traced_record_of
 from gatewatch.adapters.kafka.connection import Config, Outage
 from gatewatch.adapters.kafka.topics import Topics, found_topic
 from gatewatch.log_ports import FoundTopic, Head, LogBook, Membership, WrongLog
@@ -54,7 +54,7 @@ class KafkaGroup:
     """One member (see `log_ports.Membership` and `log_ports.LogSource`).
 
     Everything but `read` is called by one thread: rebalances happen within these calls. `ahead` is how many records of
-    a partition are kept at hand; `timeout` that of the leases, in seconds.
+    a partition are kept at hand; `timeout` that of the leases, in seconds; `traced`: traces are read, too.
     """
 
     def __init__(
@@ -68,9 +68,11 @@ class KafkaGroup:
         *,
         ahead: int,
         timeout: float,
+        traced: bool = False,
     ) -> None:
         self._topic, self._topics, self._leases, self._book = topic, topics, leases, book
         self._ahead = ahead
+        self._read_message = traced_record_of if traced else record_of
         self._outage = Outage(f"reading {topic}")
         self._assigned: set[int] = set()  # by the group
         self._fetched: set[int] = set()  # those of them that the client fetches
@@ -218,7 +220,7 @@ class KafkaGroup:
             self._log.error("a range of the log was lost", part=claim.part, gap=gap)
             claim = self._book.skip(claim, begin)
         with self._lock:
-            self._buffers[claim.part] = Buffer(claim)
+            self._buffers[claim.part] = Buffer(claim, self._read_message)
         self._fetch(claim.part, claim.next_offset)
         return claim
 

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from gatewatch.adapters.kafka.buffers import TRACE
 from gatewatch.adapters.kafka.connection import MAX_RECORD, Config, Outage, as_ours, translated
 from gatewatch.ports import Unavailable
+from gatewatch.tracing_ports import TracedRecord
 
 #: The most records, and KiB, that wait in the client.
 QUEUE_RECORDS = 100_000
@@ -62,6 +64,12 @@ class KafkaLog:
         `BadData` where one of them is too large.
         """
         self.send([Sent(key, value) for key, value in records])
+
+    def append_traced(self, records: Sequence[TracedRecord]) -> None:
+        """Append records that carry their trace in a header."""
+        self.send(
+            [Sent(key, value, [(TRACE, trace.encode())] if trace else None) for key, value, trace in records]
+        )
 
     def send(self, messages: Sequence[Sent]) -> None:
         """Append messages with headers, likewise."""

@@ -1,0 +1,219 @@
+"""A connector's member of a consumer group on a vendor's brokers (see `connecting_ports.VendorTopics`).
+
+Unlike with our own log, the group's offsets count: there is nothing else that both a vendor's brokers and we know.
+They are stored in the client once the log has a message, which commits them every second, on a rebalance, and at the
+end; what was appended after the last commit of a process that was killed comes again.
+"""
+
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from time import monotonic
+from typing import Literal
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as Fetched
+
+from gatewatch import logs, metrics
+from gatewatch.adapters.kafka.connection import Config, Outage
+from gatewatch.connecting_ports import Message
+from gatewatch.ports import Unavailable
+
+#: How long a call waits for a message, and for the brokers to answer a question, in seconds.
+WAIT = 0.5
+PATIENCE = 5.0
+#: How long what was taken may wait for the log until the group gives the partitions to others, in milliseconds; `keep`
+#: is called meanwhile, so that this is for a process that hangs.
+HANGING = 120_000
+#: After how long a silent member is taken for dead by the group, in milliseconds.
+SILENT = 10_000
+#: KiB that are fetched ahead.
+AHEAD_KIB = 16 << 10
+#: How often clients look for new partitions, in milliseconds.
+METADATA_AGE = 60_000
+_DENIED = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+)
+
+Place = tuple[str, int]
+
+
+class VendorGroup:
+    """One member; `begin` is where a partition is read from that the group has never read."""
+
+    def __init__(
+        self, config: Config, group: str, topics: Collection[str], begin: Literal["earliest", "latest"]
+    ) -> None:
+        self._topics, self._begin = list(topics), begin
+        self._outage = Outage("reading vendors' topics")
+        self._failing = False
+        self._denied = ""
+        self._next_look = 0.0
+        self._waiting = False
+        self._kept: list[Message] = []
+        self._unplaced: set[Place] = set()
+        self._log = logs.get()
+        self._consumer = Consumer(config | self._own_config(group))
+        self._consumer.subscribe(
+            self._topics, on_assign=self._given, on_revoke=self._gone, on_lost=self._gone
+        )
+
+    def _own_config(self, group: str) -> Config:
+        return {
+            "group.id": group,
+            "partition.assignment.strategy": "cooperative-sticky",
+            "enable.auto.commit": True,
+            "auto.commit.interval.ms": 1_000,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",  # where to begin is decided by `_place`, and told
+            "isolation.level": "read_committed",
+            "max.poll.interval.ms": HANGING,
+            "session.timeout.ms": SILENT,
+            "queued.max.messages.kbytes": AHEAD_KIB,
+            "fetch.wait.max.ms": 200,
+            "topic.metadata.refresh.interval.ms": METADATA_AGE,
+            "error_cb": self._failed,
+        }
+
+    # Called by the client, within a call of ours ----------------------------------------------------------------------
+
+    def _given(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        self._denied = ""
+        consumer.incremental_assign(places)
+        if self._waiting:
+            consumer.pause(places)
+        if places:
+            self._log.info("vendor partitions assigned", parts=_shown(places))
+
+    def _gone(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        del consumer  # takes them back itself, and commits what is done
+        self._unplaced -= {(place.topic, place.partition) for place in places}
+        self._log.info("vendor partitions revoked", parts=_shown(places))
+
+    def _failed(self, error: KafkaError) -> None:
+        self._failing = True
+        self._outage(error)
+
+    # Messages ---------------------------------------------------------------------------------------------------------
+
+    def take(self, limit: int, size: int) -> list[Message]:
+        """The next messages (see `VendorTopics`)."""
+        if self._waiting:
+            self._waiting = False
+            self._consumer.resume(self._consumer.assignment())
+        found, self._kept = self._kept, []
+        taken = 0
+        while len(found) < limit and taken < size:
+            fetched = self._consumer.poll(0 if found else WAIT)
+            if fetched is None:
+                break
+            if (message := self._heeded(fetched)) is not None:
+                found.append(message)
+                taken += len(message.value)
+        self._place()
+        if not found:
+            self._look()
+        return found
+
+    def _heeded(self, fetched: Fetched) -> Message | None:
+        """The message; of an error, what follows from it."""
+        topic, part, error = fetched.topic() or "", fetched.partition(), fetched.error()
+        if error is None:
+            self._denied = ""
+            offset = fetched.offset()
+            assert part is not None
+            assert offset is not None  # of a message without an error
+            return Message(topic, part, offset, fetched.value() or b"")
+        if error.code() == KafkaError._AUTO_OFFSET_RESET and part is not None:  # noqa: SLF001 - the library's own name
+            self._unplaced.add((topic, part))
+            return None
+        if error.code() in _DENIED:
+            self._denied = error.str()
+        self._failed(error)
+        return None
+
+    def keep(self) -> None:
+        """Poll, so that the group knows us; partitions are paused."""
+        if not self._waiting:
+            self._waiting = True
+            self._consumer.pause(self._consumer.assignment())
+        fetched = self._consumer.poll(0)
+        if fetched is not None and (message := self._heeded(fetched)) is not None:
+            self._kept.append(message)  # it was on its way already
+
+    def done(self, messages: Sequence[Message]) -> None:
+        """Store where to go on from."""
+        ends = {(message.topic, message.partition): message.offset + 1 for message in messages}
+        for (topic, part), offset in ends.items():
+            with suppress(KafkaException):  # it is another member's by now, who will read these again
+                self._consumer.store_offsets(offsets=[TopicPartition(topic, part, offset)])
+
+    # Where to begin ---------------------------------------------------------------------------------------------------
+
+    def _place(self) -> None:
+        """Begin to read partitions that the group has never read, or whose place the brokers no longer have."""
+        for place in sorted(self._unplaced):
+            try:
+                self._begin_at(TopicPartition(*place))
+            except KafkaException as error:
+                self._failed(error.args[0])
+                return
+            self._unplaced.discard(place)
+
+    def _begin_at(self, place: TopicPartition) -> None:
+        (known,) = self._consumer.committed([place], timeout=PATIENCE)
+        first, end = self._consumer.get_watermark_offsets(place, timeout=PATIENCE)
+        offset = end if known.offset < 0 and self._begin == "latest" else first
+        if first <= known.offset <= end:
+            offset = known.offset
+        elif known.offset >= 0:
+            metrics.GAPS.add()
+            where = f"{place.topic}/{place.partition}"
+            self._log.error("a range of a vendor's topic was lost", part=where, gap=(known.offset, first))
+        found = TopicPartition(place.topic, place.partition, offset)
+        self._consumer.incremental_unassign([found])
+        self._consumer.incremental_assign([found])
+        self._consumer.store_offsets(offsets=[found])  # so that "latest" is said once, and not at each start
+
+    # How it goes ------------------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """After an error, see whether the brokers answer and have the topics. Raises `Unavailable`."""
+        if self._denied:
+            raise Unavailable(f"the vendor's brokers: {self._denied}")
+        if not self._failing or monotonic() < self._next_look:
+            return
+        try:
+            for topic in self._topics:
+                self._ask(topic)
+        except KafkaException as error:
+            raise Unavailable(f"the vendor's brokers: {error.args[0].str()}") from error
+        finally:
+            self._next_look = monotonic() + WAIT
+        self._failing = False
+        self._outage.over()
+
+    def _ask(self, topic: str) -> None:
+        found = self._consumer.list_topics(topic, timeout=PATIENCE).topics[topic]
+        if found.error is not None:
+            raise Unavailable(f"the vendor's brokers: topic {topic}: {found.error.str()}")
+
+    def lag(self) -> dict[Place, int]:
+        """What the group has not done of our partitions; nothing while the brokers do not answer."""
+        found: dict[Place, int] = {}
+        with suppress(KafkaException):
+            places = self._consumer.assignment()
+            for known in self._consumer.committed(places, timeout=PATIENCE) if places else ():
+                # Asked for: what a client knows by itself is of its last fetch, and it may be paused.
+                first, end = self._consumer.get_watermark_offsets(known, timeout=PATIENCE)
+                found[known.topic, known.partition] = end - min(end, max(known.offset, first))
+        return found
+
+    def close(self) -> None:
+        """Commit what is done, and leave."""
+        self._consumer.close()
+
+
+def _shown(places: Sequence[TopicPartition]) -> list[str]:
+    return sorted(f"{place.topic}/{place.partition}" for place in places)

@@ -1,0 +1,56 @@
+"""The connector: a long-running process that brings vendors' topics to the log."""
+
+from threading import Event
+from time import monotonic
+
+from gatewatch import logs, metrics
+from gatewatch.bootstrap import Connected
+from gatewatch.health import Heartbeat
+from gatewatch.ports import Unavailable
+
+#: How often it looks how far it is behind, and the longest wait between attempts, in seconds.
+LOOK_EVERY = 5.0
+MOST_BACKOFF = 2.0
+
+
+class Connector:
+    """Brings what comes, in the order in which it comes; while the log or the vendor's brokers are away it waits."""
+
+    def __init__(self, parts: Connected, stop: Event, heartbeat: str = "") -> None:
+        self._work, self._topics, self._reset = parts
+        self._stop, self._heartbeat = stop, Heartbeat(heartbeat)
+        self._next_look = 0.0
+        self._log = logs.get()
+
+    def run(self) -> None:
+        """Work until told to stop; then tell the group what is done, and leave it."""
+        failures = 0
+        try:
+            while not self._stop.is_set():
+                try:
+                    self._work.turn()
+                    self._look()
+                except Unavailable as error:
+                    failures += 1
+                    self._wait(failures, error)
+                    continue
+                if failures:
+                    self._log.info("the connector goes on", attempts=failures)
+                failures = 0
+                self._heartbeat.beat()
+        finally:
+            self._topics.close()
+            self._reset()
+
+    def _wait(self, failures: int, error: Unavailable) -> None:
+        if failures == 1:
+            self._log.warning("the connector waits", reason=str(error))
+        self._heartbeat.beat(working=False)
+        self._topics.keep()
+        self._look()
+        self._stop.wait(min(MOST_BACKOFF, 0.05 * 2 ** min(failures, 10)))
+
+    def _look(self) -> None:
+        if monotonic() >= self._next_look:
+            self._next_look = monotonic() + LOOK_EVERY
+            metrics.CONNECTOR_LAG.replace(self._topics.lag())
