@@ -5,6 +5,7 @@ from time import monotonic
 
 from gatewatch import logs, metrics
 from gatewatch.bootstrap import Connected
+from gatewatch.core.backoff import backoff
 from gatewatch.health import Heartbeat
 from gatewatch.ports import Unavailable
 
@@ -48,7 +49,7 @@ class Connector:
         self._heartbeat.beat(working=False)
         self._topics.keep()
         self._look()
-        self._stop.wait(min(MOST_BACKOFF, 0.05 * 2 ** min(failures, 10)))
+        self._stop.wait(backoff(0.05, failures, MOST_BACKOFF))
 
     def _look(self) -> None:
         if monotonic() >= self._next_look:

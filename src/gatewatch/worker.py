@@ -13,6 +13,7 @@ import msgspec
 
 from gatewatch import logs, metrics
 from gatewatch.bootstrap import Processing, Relaying
+from gatewatch.core.backoff import backoff
 from gatewatch.health import Heartbeat
 from gatewatch.ports import BadData, Batch, Claim, Clock, Deleted, Fenced, LogRecord, Unavailable
 from gatewatch.services import counting
@@ -129,7 +130,7 @@ class Detector:
         counting.owned([], self._store)
         self._next_beat = 0.0
         self._reset()
-        self._stop.wait(min(MOST_BACKOFF, 0.05 * 2**failures) * random.uniform(0.5, 1.0))
+        self._stop.wait(backoff(0.05, failures, MOST_BACKOFF) * random.uniform(0.5, 1.0))
 
     def _turn(self) -> None:
         if self._flight is None:
@@ -371,7 +372,7 @@ class Notifier:
                     self._log.warning("waiting for the database", reason=str(error))
                 self._heartbeat.beat(working=False)
                 self._reset()
-                self._stop.wait(min(MOST_BACKOFF, 0.05 * 2**failures))
+                self._stop.wait(backoff(0.05, failures, MOST_BACKOFF))
                 continue
             if not relayed:
                 self._stop.wait(IDLE)

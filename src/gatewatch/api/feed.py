@@ -13,6 +13,7 @@ from gatewatch.api import models
 from gatewatch.api.problems import Problem, retry
 from gatewatch.api.subscription import Chunk, Subscription
 from gatewatch.api.threads import Threads
+from gatewatch.core.backoff import backoff
 from gatewatch.ports import Unavailable
 from gatewatch.read_ports import NotPrepared
 from gatewatch.services.stream import Kind, Message, Stream
@@ -183,7 +184,7 @@ class Feed:
                     failures = 0
                 except _AWAY:
                     failures += 1
-                    pause = min(MOST_BACKOFF, POLL * 2**failures)
+                    pause = backoff(POLL, failures, MOST_BACKOFF)
                 await asyncio.sleep(pause)
         except Exception:  # noqa: BLE001 -- nobody awaits this task: unlogged, streams would stay open and silent
             logs.get().exception("the poller of streams failed")

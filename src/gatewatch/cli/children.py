@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import IO
 
+from gatewatch.core.backoff import backoff
+
 #: Seconds before a child that died is started again: doubled with each death, and forgotten after a quiet while.
 FIRST_BACKOFF = 0.5
 MOST_BACKOFF = 30.0
@@ -53,7 +55,7 @@ class Child:
         self._forget()
         if monotonic() - self._started > QUIET:
             self._deaths = 0
-        wait = min(MOST_BACKOFF, FIRST_BACKOFF * 2**self._deaths)
+        wait = backoff(FIRST_BACKOFF, self._deaths, MOST_BACKOFF)
         self._deaths += 1
         self._due = monotonic() + wait
         return f"{self.name} {_ended(code)}; it is started again in {wait:g} s"

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from gatewatch.core import records
+from gatewatch.core.backoff import backoff
 from gatewatch.core.records import EventRecord, RejectRecord
 from gatewatch.ingest.contract import Adapter, Arrival, Ignored, Line, Result
 from gatewatch.ports import LogWriter, Unavailable
@@ -152,7 +153,7 @@ class Importer:
                 if failures == 1:
                     self._watcher.waiting(str(error))
                 self._store.close()
-                self._pause(min(MOST_BACKOFF, 0.05 * 2**failures))
+                self._pause(backoff(0.05, failures, MOST_BACKOFF))
                 continue
             if failures:
                 self._watcher.resumed()

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from gatewatch.core.backoff import backoff
 from gatewatch.core.records import EventRecord, RejectRecord
 from gatewatch.ingest.writing import native_line
 from gatewatch.ports import Unavailable
@@ -119,7 +120,7 @@ class Sender:
             if failures == 1:
                 self._watcher.waiting(reason)
             named = answer.retry_after if answer is not None else None
-            self._pause(min(MOST_BACKOFF, 0.1 * 2**failures) if named is None else min(named, MOST_PAUSE))
+            self._pause(backoff(0.1, failures, MOST_BACKOFF) if named is None else min(named, MOST_PAUSE))
 
     def _attempt(self, body: bytes, key: str) -> tuple[Answer | None, str]:
         try:
