@@ -158,15 +158,22 @@ class _Work:
 
     def prepare(self, here: list[Arrived | Other]) -> None:
         """Load all state the batch touches, in bulk, and what of it is stored already."""
-        self.tenants = self.store.tenants({item.record.tenant_id for item in here})
+        times: dict[TenantKey, int | None] = {}
+        users: set[TenantKey] = set()
+        others: list[Record] = []
+        for item in here:
+            if isinstance(item, Arrived):
+                times[item.key] = None if item.record.time_by_arrival else item.event.time
+                users.add(item.user)
+            else:
+                others.append(item.record)
+        tenants = {tenant for tenant, _ in users} | {record.tenant_id for record in others}
+        self.tenants = self.store.tenants(tenants)
         self.asked = {id: self.maker.engine.asked(tenant.policy) for id, tenant in self.tenants.items()}
-        arrived = [item for item in here if isinstance(item, Arrived)]
-        self.stored = self.store.stored_events(
-            {item.key: None if item.record.time_by_arrival else item.event.time for item in arrived}
-        )
-        controls = [item.record for item in here if isinstance(item.record, ControlRecord)]
+        self.stored = self.store.stored_events(times)
+        controls = [record for record in others if isinstance(record, ControlRecord)]
         self._prepare_controls(controls)
-        users = {item.user for item in arrived} | {(c.tenant_id, c.user_key) for c in controls}
+        users |= {(control.tenant_id, control.user_key) for control in controls}
         self.partition.load_users([key for key in users if not key[1].startswith("@ip:")], self.store)
         self._prepare_sources()
 
