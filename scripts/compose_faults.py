@@ -203,6 +203,12 @@ def compare() -> int:
     return len(found)
 
 
+def in_force(url: str, key: str) -> bool:
+    """Whether `ingest` knows the key."""
+    empty = httpx.post(f"{url}/v1/events", headers={"Authorization": f"Bearer {key}"}, json=[])
+    return empty.status_code != httpx.codes.UNAUTHORIZED
+
+
 def main(arguments: list[str]) -> int:
     """Run; returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -217,6 +223,9 @@ def main(arguments: list[str]) -> int:
     running = compose("ps", "--services", "--status", "running").split()
     chosen = given.services or [service for service in SERVICES if service in running]
     key = (ROOT / "secrets" / "simulator_key").read_text().strip()
+    if not in_force(given.url, key):
+        print("the simulator's key is not in force: docker compose --profile demo run --rm simulator-key")
+        return 1
     applications = Applications(given.url, key, given.rate)
     with applications.sending():
         if given.detectors:
