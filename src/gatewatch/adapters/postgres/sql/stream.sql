@@ -29,20 +29,23 @@ SELECT count(*) FROM (
     LIMIT %(most)s) AS found
 
 -- name: anomalies
--- A version is told as it was written, a status with the anomaly as it is now.
-SELECT o.lane, o.seq, o.topic, o.text, a.body::text, a.opened_at,
-    CASE o.topic WHEN %(versions)s THEN o.created_at ELSE a.updated_at END,
+-- A version is told as it was written, a status with the anomaly as it is now. The limits keep the anomaly's id from being
+-- read out of the message again for every pair of a message and an anomaly (measured: 8 s a page instead of 20 ms).
+SELECT r.lane, m.seq, m.topic, m.text, a.body::text, a.opened_at,
+    CASE m.topic WHEN %(versions)s THEN m.created_at ELSE a.updated_at END,
     s.status, s.revision, s.hits, s.changed_at, s.changed_by
-FROM (
-    SELECT r.lane, m.seq, m.topic, m.created_at, convert_from(m.value, 'UTF8') AS text
-    FROM unnest(%(parts)s::integer[], %(sinces)s::bigint[], %(untils)s::bigint[]) AS r (lane, since, until)
-    CROSS JOIN LATERAL (
-        SELECT seq, topic, created_at, value FROM outbox
-        WHERE tenant_id = current_setting('gatewatch.tenant') AND part = r.lane AND seq > r.since AND seq <= r.until
-          AND topic IN (%(versions)s, %(statuses)s)
-        ORDER BY seq
-        LIMIT %(each)s) AS m) AS o
-JOIN anomalies a ON a.tenant_id = current_setting('gatewatch.tenant')
-    AND a.id = CASE o.topic WHEN %(versions)s THEN o.text::json ->> 'id' ELSE o.text::json ->> 'anomaly' END
-LEFT JOIN anomaly_statuses s ON s.tenant_id = a.tenant_id AND s.id = a.id
-ORDER BY o.lane, o.seq
+FROM unnest(%(parts)s::integer[], %(sinces)s::bigint[], %(untils)s::bigint[]) AS r (lane, since, until)
+CROSS JOIN LATERAL (
+    SELECT seq, topic, created_at, convert_from(value, 'UTF8') AS text,
+        convert_from(value, 'UTF8')::json ->> CASE topic WHEN %(versions)s THEN 'id' ELSE 'anomaly' END AS id
+    FROM outbox
+    WHERE tenant_id = current_setting('gatewatch.tenant') AND part = r.lane AND seq > r.since AND seq <= r.until
+      AND topic IN (%(versions)s, %(statuses)s)
+    ORDER BY seq
+    LIMIT %(each)s) AS m
+CROSS JOIN LATERAL (
+    SELECT body, opened_at, updated_at FROM anomalies
+    WHERE tenant_id = current_setting('gatewatch.tenant') AND id = m.id
+    LIMIT 1) AS a
+LEFT JOIN anomaly_statuses s ON s.tenant_id = current_setting('gatewatch.tenant') AND s.id = m.id
+ORDER BY r.lane, m.seq
