@@ -185,7 +185,9 @@ class TestSetUp:
             f'[ "$2" = sync ] && {{ echo $$ > "{checkout.bin}/reached"; exec tail -f /dev/null; }}; exit 0'
         )
         command = [sys.executable, str(checkout.folder / "run.py"), "setup"]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, env=checkout.environment) as run:
+        with subprocess.Popen(
+            command, stderr=subprocess.PIPE, env=checkout.environment, preexec_fn=_hear_ctrl_c
+        ) as run:
             step = int((checkout.bin / "reached").read_text())
             run.send_signal(number)
             run.communicate()
@@ -194,6 +196,11 @@ class TestSetUp:
             os.kill(step, 0)
         checkout.provide_uv()
         assert checkout.run("setup").returncode == 0
+
+
+def _hear_ctrl_c() -> None:
+    """Tests that run in the background are born deaf to it, and so is what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
