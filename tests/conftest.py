@@ -69,7 +69,7 @@ def binaries15() -> PostgresBinaries:
     except fifteen.Unavailable as error:
         if os.environ.get("CI", "").lower() in {"1", "true", "yes"}:
             pytest.fail(f"PostgreSQL 15: {error}")
-        pytest.skip(f"PostgreSQL 15: {error}")
+        pytest.skip(f"PostgreSQL 15: {error}")  # a developer without it can still run the rest
 
 
 @pytest.fixture(scope="session")

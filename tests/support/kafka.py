@@ -31,8 +31,8 @@ def missing(error: Unavailable) -> None:
     """Say what is missing."""
     if os.environ.get("CI", "").lower() in {"1", "true", "yes"}:
         pytest.fail(f"Kafka: {error}")
-    # A developer without Java or Maven can still run the rest.
-    pytest.skip(f"Kafka: {error}; or {YOURS} names one of yours")
+    # A developer without Java or Maven can still run the rest; in CI it failed above.
+    pytest.skip(f"Kafka: {error}; or {YOURS} names one of yours")  # with its reason on screen
 
 
 @contextlib.contextmanager

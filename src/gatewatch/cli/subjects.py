@@ -19,7 +19,8 @@ from gatewatch.cli.rendering import moment as at
 from gatewatch.cli.state import state_of
 from gatewatch.read_ports import Tried
 from gatewatch.services.queries import LATEST, of_source
-from gatewatch.services.views import AnomalyView, SourceView, UserView, Usual
+from gatewatch.services.source_views import SourceView
+from gatewatch.services.views import AnomalyView, UserView, Usual
 
 #: Values of an attribute, and rows of a list, that a page shows.
 SHOWN_VALUES = 4

@@ -22,19 +22,18 @@ from gatewatch.read_ports import (
     StoredEvent,
     Totals,
 )
+from gatewatch.services.source_views import SourceView, source_view
 from gatewatch.services.views import (
     AnomalyView,
     DecisionView,
     EventView,
     Explanation,
     Later,
-    SourceView,
     UserView,
     anomaly_view,
     decision_view,
     event_view,
     reason_view,
-    source_view,
     user_view,
 )
 

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -61,6 +61,11 @@ def test_what_vendors_publish_is_stored(vendor: Vendor) -> None:
     assert {*letters.values()} >= {"no_time", "bad_json"}
 
 
+def _holds(on: OnKafka, n: int) -> Callable[[], bool]:
+    """Whether the log holds so many records."""
+    return lambda: sum(on.ends().values()) >= n
+
+
 def test_it_is_all_there_twice(vendor: Vendor) -> None:
     """A group that begins anew brings everything again, and nothing is stored twice: with ids of the vendor's, and
     where a record has none with those of its place.
@@ -69,10 +74,9 @@ def test_it_is_all_there_twice(vendor: Vendor) -> None:
     vendor.put(vendor.sso, [*logins(8), *(json.dumps(one).encode() for one in anonymous)])
     on = vendor.on
     with on.running():
-        for group in ("first", "second"):
+        for group, n in (("first", 16), ("second", 32)):
             with vendor.connected(connector_group=on.settings.kafka_prefix + group):
-                n = 16 if group == "first" else 32
-                until(lambda n=n: sum(on.ends().values()) >= n, "the log")  # type: ignore[misc]
+                until(_holds(on, n), "the log")
         on.eventually("SELECT count(*)::int FROM login_events", 16)
         with contextlib.closing(bootstrap.imports(on.settings, lambda: on.conninfo)) as pipeline:
             until(lambda: not pipeline.unread(on.ends()), "the detector")
