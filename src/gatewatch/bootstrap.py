@@ -43,7 +43,7 @@ from gatewatch.connecting_ports import VendorTopics
 from gatewatch.core.records import EventRecord, RejectRecord
 from gatewatch.core.times import DAY
 from gatewatch.detectors import extended_engine
-from gatewatch.ingest.contract import Arrival
+from gatewatch.ingest.contract import Arrival, Refused, rejected
 from gatewatch.ingest.messages import Limits
 from gatewatch.ingest.native import read_native
 from gatewatch.log_ports import Log, LogSource, Membership
@@ -53,7 +53,7 @@ from gatewatch.services.access import Accounts, IssuedKeys, Keys, Sessions
 from gatewatch.services.batches import BatchMaker
 from gatewatch.services.connecting import Connecting
 from gatewatch.services.decisions import Decisions, RecentFrequencies
-from gatewatch.services.decoding import UNKNOWN_TENANT
+from gatewatch.services.decoding import UNKNOWN_TENANT, tenant_of
 from gatewatch.services.outbox import Relay
 from gatewatch.services.reviews import Reviewer
 from gatewatch.services.stream import Stream
@@ -197,10 +197,12 @@ def enrichment(settings: Settings) -> Enrich:
 
 def read_foreign(value: bytes, key: str, id: str, received: int) -> EventRecord | RejectRecord:
     """A native event that an application wrote to the log itself; the tenant is the one of the record's key."""
-    tenant, colon, _ = key.partition(":")
-    arrival = Arrival(
-        tenant_id=tenant if colon and tenant else UNKNOWN_TENANT, received=received, source="native"
-    )
+    tenant = tenant_of(key)
+    arrival = Arrival(tenant_id=tenant or UNKNOWN_TENANT, received=received, source="native")
+    if tenant is None:
+        return rejected(
+            Refused("bad_field", "What the key names before its colon is no tenant."), id, value, arrival
+        )
     return read_native(value, arrival, id)
 
 

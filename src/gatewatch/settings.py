@@ -13,6 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from gatewatch.core.events import TENANT
+
 #: Every variable is `GATEWATCH_` and the field's name in capitals; `DATABASE_URL` is taken without the prefix as well.
 PREFIX = "GATEWATCH_"
 #: Ends the name of a variable that names a file with the value.
@@ -43,9 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: A folder with PostgreSQL binaries for the embedded server (default: the ones that came with Gatewatch).
     postgres_bin: str = ""
     #: The tenant that the command line speaks for.
-    tenant: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")] = (
-        "default"
-    )
+    tenant: Annotated[str, msgspec.Meta(pattern=f"^{TENANT}$")] = "default"
     #: The API key that `simulate --out URL` and `replay --to URL` send with.
     key: str = ""
     #: MMDB files for place and network; without them events are marked "no geo".

@@ -43,6 +43,8 @@ Flag = Literal[
     "no_geo",
 ]
 
+#: What a tenant may be called.
+TENANT = "[A-Za-z0-9._-]{1,64}"
 #: The longest user agent that is kept and parsed, in characters (longer ones are cut and flagged).
 MAX_USER_AGENT = 512
 #: The longest name, id or other short text that is kept, in characters (longer ones are cut).

@@ -1,12 +1,13 @@
 """From a log record to what it is, and whether it is here that it belongs."""
 
+import re
 from collections.abc import Callable
 from hashlib import sha256
 
 import msgspec
 
 from gatewatch.core import records
-from gatewatch.core.events import prefix_of
+from gatewatch.core.events import MAX_TEXT, TENANT, prefix_of
 from gatewatch.core.partitioning import partition_of
 from gatewatch.core.records import MAX_DEAD_LETTER, ControlRecord, EventRecord, Record, RejectRecord
 from gatewatch.core.times import DAY, MAX_TIME, MIN_TIME, isoformat
@@ -22,6 +23,7 @@ REFUSED = "refused"
 UNKNOWN_TENANT = "default"
 #: The latest time that is let through: what is looked up around it must be a time as well.
 _LATEST = MAX_TIME - 31 * DAY
+_is_tenant = re.compile(TENANT).fullmatch
 
 
 def decode(found: LogRecord, claim: Claim, received: int, foreign: ReadForeign) -> Record:
@@ -43,8 +45,10 @@ def check(record: Record) -> None:
     Our own edges never write such a record; one that did would otherwise end every detector that reads it.
     """
     sound = MIN_TIME <= record.received <= _LATEST
-    if "\0" in record.tenant_id:  # not even its dead letter could be stored
+    if not _is_tenant(record.tenant_id):  # not even its dead letter could be stored, or be looked at
         raise ValueError("no tenant")
+    if "\0" in record.origin or len(record.origin) > MAX_TEXT:
+        raise ValueError("no import")
     if isinstance(record, EventRecord):
         event = record.event
         sound = sound and MIN_TIME <= event.time <= _LATEST
@@ -54,6 +58,8 @@ def check(record: Record) -> None:
             raise ValueError("no AS number")
     elif isinstance(record, ControlRecord):
         sound = sound and MIN_TIME <= record.time <= _LATEST and MIN_TIME <= record.event_time <= _LATEST
+    elif len(record.raw) > MAX_DEAD_LETTER:
+        raise ValueError("too much of a dead letter")
     if not sound:
         raise ValueError("a time out of range")
 
@@ -65,10 +71,19 @@ def refusal(found: LogRecord, record: Record, claim: Claim) -> RejectRecord:
     return _reject(found, id, record.received, REFUSED, detail, record.origin, record.tenant_id)
 
 
+def tenant_of(key: str) -> str | None:
+    """The tenant that a log's key (`tenant:user`) names, `UNKNOWN_TENANT` where it names none; None where what it names
+    cannot be one.
+    """
+    tenant, colon, _ = key.partition(":")
+    if not (colon and tenant):
+        return UNKNOWN_TENANT
+    return tenant if _is_tenant(tenant) else None
+
+
 def undecodable(found: LogRecord, id: str, received: int, detail: str) -> RejectRecord:
     """The reject that stands for bytes nobody can read."""
-    tenant, colon, _ = found.key.partition(":")
-    tenant_id = tenant if colon and tenant else UNKNOWN_TENANT
+    tenant_id = tenant_of(found.key) or UNKNOWN_TENANT
     return _reject(found, id, received, UNDECODABLE, f"not a record: {detail[:200]}", "", tenant_id)
 
 

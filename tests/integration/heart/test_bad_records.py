@@ -1,8 +1,10 @@
 """One bad record never harms its neighbours: it becomes a dead letter, they are stored."""
 
 import contextlib
+import json
 import threading
 from collections.abc import Callable, Iterator
+from random import Random
 from time import monotonic
 
 import msgspec
@@ -63,6 +65,12 @@ def test_what_nobody_can_read(heart: Heart) -> None:
     assert heart.count("login_events") == 2
 
 
+def _noise(n: int) -> str:
+    """A text that no compression makes shorter."""
+    rng = Random(n)
+    return "".join(chr(rng.randrange(0x10000, 0x110000)) for _ in range(n))
+
+
 ABSURD: dict[str, LoginEvent] = {
     "year 33658": login(10**18),
     "the last year there is": login(MAX_TIME),
@@ -74,6 +82,9 @@ ABSURD: dict[str, LoginEvent] = {
     "NUL in the name": login(START, user="a\x00b"),
     "NUL in the source": login(START, event_id="nul", source="a\x00b"),
     "a huge AS number": login(START, asn=Asn(2**63, "huge")),
+    "an id too long for an index": login(START, event_id=_noise(9_000)),
+    "a name too long for an index": login(START, user=_noise(9_000)),
+    "a tenant that nobody can have": login(START, tenant_id=_noise(9_000)),
 }
 
 
@@ -85,6 +96,28 @@ def test_what_can_be_read_and_makes_no_sense(heart: Heart, event: LoginEvent) ->
     heart.put(PART, *(("acme:alice", records.encode(record)) for record in records_))
     with _detector(heart.conninfo):
         _eventually(lambda: heart.count("dead_letters") == 1 and heart.count("login_events") == 2)
+
+
+def test_an_origin_that_cannot_be_stored(heart: Heart) -> None:
+    """Also what became of an import is stored beside a dead letter: where that cannot be, it is nobody's import."""
+    record = msgspec.structs.replace(record_of(login(START)), origin="a\x00b")
+    heart.put(PART, ("acme:alice", records.encode(record)))
+    with _detector(heart.conninfo):
+        _eventually(lambda: heart.count("dead_letters") == 1)
+
+
+@pytest.mark.parametrize("tenant", [_noise(500), "a b", "x" * 65], ids=["too long", "a blank", "65 letters"])
+def test_a_key_that_names_no_tenant(heart: Heart, tenant: str) -> None:
+    """An application's event whose key begins with what no tenant can be called is a dead letter that says so: nobody
+    could look at its logins, and no detector stops at it.
+    """
+    event = {"event_id": _noise(200), "time": "2026-03-02T09:00:00Z", "outcome": "success", "user": "bob"}
+    heart.put(PART, (f"{tenant}:bob", json.dumps(event).encode()))
+    heart.send(login(START))
+    with _detector(heart.conninfo):
+        _eventually(lambda: heart.count("dead_letters") == 1 and heart.count("login_events") == 1)
+    assert heart.rows("SELECT tenant_id, reason FROM dead_letters") == [("default", "bad_field")]
+    assert heart.rows("SELECT tenant_id FROM tenants ORDER BY 1") == [("acme",), ("default",)]
 
 
 @pytest.mark.postgres15

@@ -11,6 +11,7 @@ from psycopg.errors import (
     DataError,
     IntegrityError,
     OperationalError,
+    ProgramLimitExceeded,
     QueryCanceled,
     ReadOnlySqlTransaction,
     UniqueViolation,
@@ -42,6 +43,8 @@ def translated() -> Iterator[None]:
         yield
     except QueryCanceled as error:
         raise TooCostly(first_line(error)) from error
+    except ProgramLimitExceeded as error:  # such as a text that no index has room for: it stays so
+        raise BadData(kind(error)) from error
     except (OperationalError, psycopg.InterfaceError, UniqueViolation, ReadOnlySqlTransaction) as error:
         raise Unavailable(first_line(error)) from error
     except (DataError, IntegrityError) as error:
