@@ -42,7 +42,7 @@ class Fenced(Exception):
 
 
 class BadData(Exception):
-    """The store refuses a value of the batch (SQLSTATE class 22 or 23): halve it until the record stands alone."""
+    """The store refuses a value of the batch (SQLSTATE class 22, 23 or 54): halve it until the record stands alone."""
 
 
 class StaleRoute(Exception):
@@ -387,7 +387,9 @@ class OutboxReader(Protocol):
     """The outbox as the relay sees it."""
 
     def unrelayed(self, limit: int) -> Sequence[OutboxMessage]:
-        """The next messages of each partition, by (part, seq), at most `limit` of each."""
+        """The next messages of each partition, by (part, seq), at most `limit` of each, and of all together what fits
+        into memory.
+        """
         ...
 
     def relayed(self, positions: Mapping[int, int]) -> None:

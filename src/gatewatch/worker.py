@@ -358,12 +358,13 @@ class Notifier:
         failures, next_upkeep = 0, 0.0
         while not self._stop.is_set():
             try:
+                if due := monotonic() >= next_upkeep:
+                    next_upkeep = monotonic() + UPKEEP_EVERY
+                    counting.pipeline(self._pipeline)  # first: alerts hang on it while brokers are away
                 relayed = self._relay.turn()
                 metrics.RELAYED.add(by=relayed)
-                if monotonic() >= next_upkeep:
-                    next_upkeep = monotonic() + UPKEEP_EVERY
+                if due:
                     self._upkeep()
-                    counting.pipeline(self._pipeline)
                 failures = 0
                 self._heartbeat.beat()
             except Unavailable as error:

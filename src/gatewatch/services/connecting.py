@@ -8,18 +8,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from time import perf_counter
 
-import msgspec
-
 from gatewatch import metrics
 from gatewatch.connecting_ports import Message, VendorTopics
 from gatewatch.core import records
 from gatewatch.core.records import EventRecord, RejectRecord
-from gatewatch.ingest.contract import Arrival, Refused, rejected
+from gatewatch.ingest.contract import Arrival
 from gatewatch.ingest.messages import Limits, place_of, read_message
 from gatewatch.ingest.registry import ADAPTERS
 from gatewatch.ingest.requests import Reading
-from gatewatch.ports import BadData, Clock, LogWriter
-from gatewatch.services.decoding import REFUSED
+from gatewatch.ports import Clock, LogWriter
+from gatewatch.services.appending import append, dead_letter
 
 #: Messages, and about how many bytes of them, that are taken at once.
 MESSAGES = 500
@@ -82,20 +80,10 @@ class Connecting:
 
     def _append(self, found: Sequence[EventRecord | RejectRecord]) -> None:
         """Append records; one that the log refuses becomes a dead letter, and harms no other."""
-        if not found:
-            return
-        began = perf_counter()
-        try:
-            self._log.append([(record.key, records.encode(record)) for record in found])
-        except BadData:
-            if len(found) == 1:
-                self._append([_refused(found[0])])
-                return
-            half = len(found) // 2
-            self._append(found[:half])
-            self._append(found[half:])
-            return
-        metrics.APPEND_SECONDS.observe(perf_counter() - began)
+        if found:
+            began = perf_counter()
+            append(self._log, [(record.key, records.encode(record)) for record in found], dead_letter)
+            metrics.APPEND_SECONDS.observe(perf_counter() - began)
 
 
 class _Chunk:
@@ -122,15 +110,3 @@ def _count(counted: Counted, source: str, found: Reading) -> None:
     counted[source, "duplicate"] += found.duplicates
     counted[source, "ignored"] += found.ignored
     counted[source, "rejected"] += len(found.rejects)
-
-
-def _refused(record: EventRecord | RejectRecord) -> RejectRecord:
-    """The reject of an event that the log refuses. Raises `BadData` for a reject: there is nothing left to try."""
-    if isinstance(record, RejectRecord):
-        raise BadData("the log refuses a dead letter")
-    refusal = Refused("bad_field", "the log refuses a value of this record")
-    arrival = Arrival(
-        tenant_id=record.tenant_id, received=record.received, source=record.event.source, origin=record.origin
-    )
-    reject = rejected(refusal, f"refused-{record.event.event_id}", record.raw, arrival)
-    return msgspec.structs.replace(reject, reason=REFUSED)

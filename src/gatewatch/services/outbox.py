@@ -1,10 +1,12 @@
 """The relay: what transactions put into the outbox goes on to its topic, at least once, in order per partition."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 
-from gatewatch.ports import LogWriter, OutboxReader
+from gatewatch.ports import LOGINS, LogWriter, OutboxReader
+from gatewatch.services.appending import append, dead_letter, left_out
 
 
 class Relay(msgspec.Struct, frozen=True):
@@ -23,7 +25,7 @@ class Relay(msgspec.Struct, frozen=True):
             return 0
         for topic, sink in self.sinks.items():
             if records := [(m.message.key, m.message.value) for m in found if m.message.topic == topic]:
-                sink.append(records)
+                append(sink, records, dead_letter if topic == LOGINS else partial(left_out, topic))
         positions: dict[int, int] = {}
         for item in found:
             positions[item.part] = max(item.seq, positions.get(item.part, 0))

@@ -8,7 +8,7 @@ from gatewatch.adapters.postgres.outbox import PostgresOutbox, Upkeep
 from gatewatch.core import records
 from gatewatch.core.partitioning import partition_of
 from gatewatch.core.times import DAY
-from gatewatch.ports import LOGINS, Unavailable
+from gatewatch.ports import LOGINS, BadData, Unavailable
 from gatewatch.services.outbox import Relay
 from tests.builders import START, daily, failure, login
 from tests.integration.heart.rig import Heart, record_of
@@ -55,6 +55,67 @@ def test_numbers_have_no_gaps(heart: Heart) -> None:
         seqs = heart.rows("SELECT seq FROM outbox WHERE part = %(part)s ORDER BY seq", part=part)
         assert [seq for (seq,) in seqs] == list(range(1, out_seq + 1))
     assert PostgresOutbox(heart.session).unrelayed(10) == []
+
+
+def test_a_turn_is_bounded_in_bytes(heart: Heart) -> None:
+    """However large what waits is, the relay takes about sixteen megabytes of it at once, of each lane the first ones,
+    and all of it in the end.
+    """
+    heart.session.run("UPDATE partitions SET out_seq = 30")
+    heart.session.run(
+        "INSERT INTO outbox (part, seq, tenant_id, topic, key, value)"
+        " SELECT part, seq, 'acme', 'elsewhere', 'k', convert_to(repeat(md5(seq::text), 32768), 'UTF8')"
+        " FROM generate_series(0, 3) AS part, generate_series(1, 30) AS seq"
+    )
+    outbox = PostgresOutbox(heart.session)
+    found = outbox.unrelayed(500)
+    assert 15 << 20 <= sum(len(one.message.value) for one in found) <= 17 << 20
+    for part in range(4):
+        assert [one.seq for one in found if one.part == part] == [1, 2, 3, 4]
+    turns = 1
+    relay = Relay(outbox, {})
+    while relay.turn():
+        turns += 1
+    assert turns == 9
+    assert heart.rows("SELECT part, seq FROM outbox_positions ORDER BY 1") == [(p, 30) for p in range(4)]
+
+
+class Refusing:
+    """A sink that refuses what holds a word, and whoever stands beside it in one append."""
+
+    def __init__(self, heart: Heart, word: bytes) -> None:
+        self._heart, self._word = heart, word
+
+    def append(self, records: Sequence[tuple[str, bytes]]) -> None:
+        """Append, or refuse all of it."""
+        if any(self._word in value and b"reject" not in value for _, value in records):
+            raise BadData("too large")
+        self._heart.log.append(records)
+
+
+def test_what_a_topic_refuses_holds_nobody_up(heart: Heart, capsys: pytest.CaptureFixture[str]) -> None:
+    """A record that the log refuses to take on its way to the right partition is stored as a dead letter, and those
+    around it go on; a message for others that its topic refuses is told, and left out.
+    """
+    strays = [record_of(event) for event in daily(4)]
+    bad = strays[2].event.event_id
+    heart.put((PART + 1) % 4, *((r.key, records.encode(r)) for r in strays))
+    heart.work()
+    heart.session.run("UPDATE partitions SET out_seq = out_seq + 1 WHERE part = 0")
+    heart.session.run(
+        "INSERT INTO outbox (part, seq, tenant_id, topic, key, value)"
+        " SELECT 0, out_seq, 'acme', 'elsewhere', 'k', 'word' FROM partitions WHERE part = 0"
+    )
+    sinks = {LOGINS: Refusing(heart, bad.encode()), "elsewhere": Refusing(heart, b"word")}
+    relay = Relay(PostgresOutbox(heart.session), sinks)
+    assert relay.turn() == 5
+    assert relay.turn() == 0
+    heart.work()
+    assert sorted(id for (id,) in heart.rows("SELECT event_id FROM login_events")) == sorted(
+        r.event.event_id for r in strays if r.event.event_id != bad
+    )
+    assert heart.rows("SELECT id, reason FROM dead_letters") == [(f"refused-{bad}", "refused")]
+    assert "elsewhere" in capsys.readouterr().out
 
 
 def test_a_position_never_goes_back(heart: Heart) -> None:

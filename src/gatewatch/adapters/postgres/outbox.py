@@ -18,6 +18,8 @@ SEGMENT_RECORDS = 200_000
 SEGMENT_SECONDS = 600.0
 #: How long relayed messages are kept: whoever reads the outbox as a feed has this long to catch up.
 KEEP_OUTBOX = timedelta(days=7)
+#: The bytes of messages from which on no more are taken at once.
+AT_ONCE = 16 << 20
 
 
 class PostgresOutbox:
@@ -28,7 +30,7 @@ class PostgresOutbox:
 
     def unrelayed(self, limit: int) -> list[OutboxMessage]:
         """The next messages of each partition."""
-        rows = self._session.rows(_SQL["unrelayed"], {"limit": limit, "topic": LOGINS})
+        rows = self._session.rows(_SQL["unrelayed"], {"limit": limit, "size": AT_ONCE, "topic": LOGINS})
         return [OutboxMessage(row[0], row[1], Outgoing(*row[2:])) for row in rows]
 
     def relayed(self, positions: Mapping[int, int]) -> None:

@@ -1,10 +1,13 @@
 -- name: unrelayed
-SELECT t.part, o.seq, o.tenant_id, o.topic, o.key, o.value
-FROM (SELECT part FROM partitions WHERE topic = %(topic)s UNION ALL SELECT lane FROM outbox_lanes) AS t
-LEFT JOIN outbox_positions p USING (part)
-CROSS JOIN LATERAL (SELECT seq, tenant_id, topic, key, value FROM outbox
-                    WHERE part = t.part AND seq > coalesce(p.seq, 0) ORDER BY seq LIMIT %(limit)s) AS o
-ORDER BY t.part, o.seq
+-- The first of each lane, then the second of each, until there are enough bytes; at least one message.
+SELECT part, seq, tenant_id, topic, key, value
+FROM (SELECT t.part, o.*, sum(octet_length(o.value)) OVER (ORDER BY o.nth, t.part) - octet_length(o.value) AS before
+      FROM (SELECT part FROM partitions WHERE topic = %(topic)s UNION ALL SELECT lane FROM outbox_lanes) AS t
+      LEFT JOIN outbox_positions p USING (part)
+      CROSS JOIN LATERAL (SELECT seq, tenant_id, topic, key, value, row_number() OVER (ORDER BY seq) AS nth FROM outbox
+                          WHERE part = t.part AND seq > coalesce(p.seq, 0) ORDER BY seq LIMIT %(limit)s) AS o) AS waiting
+WHERE before < %(size)s
+ORDER BY part, seq
 
 -- name: standing
 SELECT a.tenant_id, a.id, a.body::text, coalesce(s.status, 'new'), coalesce(s.revision, 0)
