@@ -8,13 +8,13 @@ from gatewatch.adapters.kafka.announcements import Announcements, TracedAnnounce
 from gatewatch.adapters.kafka.connection import config
 from gatewatch.adapters.kafka.group import GROUP, KafkaGroup
 from gatewatch.adapters.kafka.log import KafkaLog
-from gatewatch.adapters.kafka.topics import Topics, declared
+from gatewatch.adapters.kafka.topics import Topics, Verified, declared
 from gatewatch.adapters.kafka.vendors import VendorGroup
 from gatewatch.adapters.postgres.book import PostgresBook
 from gatewatch.adapters.postgres.connection import Session
 from gatewatch.ingest.registry import ADAPTERS
 from gatewatch.log_ports import Log, Membership, ReadStanding, Shape
-from gatewatch.ports import ANOMALIES, DEAD_LETTERS, LOGINS, STATUSES, Unavailable
+from gatewatch.ports import ANOMALIES, DEAD_LETTERS, LOGINS, STATUSES
 from gatewatch.services.announcing import of_anomalies, of_dead_letters, of_statuses
 from gatewatch.services.topics import TopicKeeping
 from gatewatch.settings import PREFIX, Settings, SettingsError
@@ -43,23 +43,21 @@ def topic_keeping(settings: Settings, conninfo: str) -> Iterator[TopicKeeping]:
 
 def appending(settings: Settings, conninfo: str, role: str) -> KafkaLog:
     """The log, to append to, as soon as it is known to be the one that the database's detectors read."""
-    return _writer(settings, LOGINS, partial(_verify, settings, conninfo, role))
+    found = Topics(config(settings), settings.kafka_delivery_seconds)
+    known = partial(_known, conninfo, role)
+    return _writer(settings, LOGINS, Verified(found, settings.kafka_prefix + LOGINS, known))
 
 
 def _writer(settings: Settings, topic: str, verify: Callable[[], None] | None = None) -> KafkaLog:
     return KafkaLog(config(settings), settings.kafka_prefix + topic, settings.kafka_delivery_seconds, verify)
 
 
-def _verify(settings: Settings, conninfo: str, role: str) -> None:
+def _known(conninfo: str, role: str) -> str:
     session = Session(conninfo, role)
     try:
-        known = PostgresBook(session, LOGINS).id()
+        return PostgresBook(session, LOGINS).id()
     finally:
         session.close()
-    name = settings.kafka_prefix + LOGINS
-    found = Topics(config(settings), settings.kafka_delivery_seconds).found([name]).get(name)
-    if found is None or found.id != known:
-        raise Unavailable(f"the database does not know Kafka's topic {name}: run `gatewatch topics create`")
 
 
 def group(settings: Settings, leases: Membership, session: Session, *, traced: bool = False) -> KafkaGroup:
@@ -97,7 +95,7 @@ def vendor_topics(settings: Settings) -> VendorGroup:
     Raises `SettingsError` for a source that there is none of, and for a topic that is ours.
     """
     own = not settings.connector_bootstrap
-    ours = {spec.name for spec in declared(settings)} if own else set()
+    ours = {spec.name for spec in declared(settings)} if settings.kafka_bootstrap else set()
     for topic, source in settings.vendor_topics.items():
         if source not in ADAPTERS:
             known = ", ".join(ADAPTERS)

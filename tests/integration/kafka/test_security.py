@@ -17,7 +17,12 @@ import pytest
 import trustme
 from confluent_kafka import Producer
 from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
     NewTopic,
+    ResourcePatternType,
+    ResourceType,
     ScramCredentialInfo,
     ScramMechanism,
     UserScramCredentialAlteration,
@@ -35,6 +40,7 @@ from scripts.kafka import free_ports
 from tests.builders import START, login
 from tests.integration.heart.rig import record_of
 from tests.integration.kafka.rig import OnKafka
+from tests.support.commands import until
 from tests.support.kafka import running
 
 PASSWORD = "a-password-nobody-should-read"
@@ -50,6 +56,8 @@ listener.name.secure.oauthbearer.sasl.jaas.config=\
 org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";
 ssl.keystore.type=PEM
 ssl.keystore.location={keystore}
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS;User:gate
 """
 
 
@@ -70,7 +78,7 @@ def secured(authority: trustme.CA, database: str, tmp_path: Path) -> Iterator[tu
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     with running(_SECURE.format(secure=secure, keystore=keystore)) as broker:
         on = OnKafka(broker.bootstrap, database)
-        _create_user(on)
+        _create_user(on, "gate")
         common = {"bootstrap": f"127.0.0.1:{secure}", "security": "sasl_ssl", "ca": str(tmp_path / "ca.pem")}
         yield on, common
         on.close()
@@ -82,10 +90,10 @@ def _pkcs8(pem: bytes) -> bytes:
     return key.private_bytes(*form)
 
 
-def _create_user(on: OnKafka) -> None:
+def _create_user(on: OnKafka, name: str) -> None:
     info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4_096)
     wanted: list[UserScramCredentialAlteration] = [
-        UserScramCredentialUpsertion("gate", info, PASSWORD.encode())
+        UserScramCredentialUpsertion(name, info, PASSWORD.encode())
     ]
     for future in on.admin.alter_user_scram_credentials(wanted).values():
         future.result()
@@ -181,6 +189,44 @@ def test_who_is_known_gets_in(
     with pytest.raises(Unavailable):
         _append(on, _with(common, **scram, password=f"not-{PASSWORD}"), "stranger")
     assert PASSWORD not in "".join(capsys.readouterr())
+
+
+def test_rights_that_come_later(secured: tuple[OnKafka, dict[str, Any]]) -> None:
+    """A writer that may not write yet is refused, which ends its client for ever; once it may, it does, without being
+    started anew.
+    """
+    on, common = secured
+    _create_user(on, "guest")
+    _allow(on, "guest", AclOperation.DESCRIBE)
+    guest = _with(common, sasl="SCRAM-SHA-512", username="guest", password=PASSWORD)
+    log = bootstrap.appending(msgspec.structs.replace(on.settings, **guest), on.conninfo)
+    with contextlib.closing(log):
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                log.append([("acme:alice", b"1")])
+        _allow(on, "guest", AclOperation.WRITE)
+
+        def appended() -> bool:
+            with contextlib.suppress(Unavailable):
+                log.append([("acme:alice", b"1")])
+                return True
+            return False
+
+        until(appended, "an append", 40)
+
+
+def _allow(on: OnKafka, name: str, operation: AclOperation) -> None:
+    rule = AclBinding(
+        ResourceType.TOPIC,
+        on.topic,
+        ResourcePatternType.LITERAL,
+        f"User:{name}",
+        "*",
+        operation,
+        AclPermissionType.ALLOW,
+    )
+    for future in on.admin.create_acls([rule]).values():
+        future.result()
 
 
 def _first(group: VendorTopics) -> Message:

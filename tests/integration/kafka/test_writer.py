@@ -11,6 +11,7 @@ from gatewatch.core.partitioning import partition_of
 from gatewatch.ports import BadData, Unavailable
 from gatewatch.settings import Settings
 from tests.integration.kafka.rig import OnKafka
+from tests.support.commands import until
 
 
 def test_records_lie_where_we_compute(on_kafka: OnKafka) -> None:
@@ -57,3 +58,25 @@ def test_nothing_is_written_to_the_embedded_log(on_kafka: OnKafka) -> None:
     with pytest.raises(Unavailable, match="lies on Kafka"):
         log.append([("acme:alice", b"1")])
     log.close()
+
+
+def test_a_topic_made_anew_is_not_written(on_kafka: OnKafka) -> None:
+    """A writer that is at work when its topic is deleted and made anew soon refuses what comes, as one that starts then
+    does at once: no detector reads that topic.
+    """
+    on_kafka.log.append([("acme:alice", b"1")])
+    for future in on_kafka.admin.delete_topics([on_kafka.topic]).values():
+        future.result()
+    on_kafka.create_log()
+    until(lambda: refused(on_kafka), "a refusal")
+    with pytest.raises(Unavailable, match="topics create"):
+        on_kafka.log.append([("acme:alice", b"3")])
+
+
+def refused(on: OnKafka) -> bool:
+    """Whether an append is."""
+    try:
+        on.log.append([("acme:alice", b"2")])
+    except Unavailable:
+        return True
+    return False

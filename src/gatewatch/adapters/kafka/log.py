@@ -35,8 +35,8 @@ class Sent(NamedTuple):
 class KafkaLog:
     """Writes to a topic (see `ports.LogWriter`). Safe for several threads.
 
-    `seconds` is how long an append may take. `verify` is called before the first one, and again after each that failed
-    there; it raises `Unavailable` where this is not the topic that is read.
+    `seconds` is how long an append may take. `verify` is called before each; it raises `Unavailable` where this is not
+    the topic that is read.
     """
 
     def __init__(
@@ -79,28 +79,21 @@ class KafkaLog:
         for message in messages:
             client.enqueue(self._topic, message, delivery, until)
         error = delivery.outcome(until + GRACE)
-        if error is None:
-            self._outage.over()
-            return
-        if error.fatal():  # this client is spent; the next append makes another
-            self._forget(client)
-        raise as_ours(error)
+        if error is not None:
+            raise as_ours(error)
+        self._outage.over()
 
     def _ready(self) -> "_Client":
         with self._lock:
             if self._verify is not None:
                 self._verify()
-                self._verify = None
+            if self._client is not None and self._client.spent:
+                self._client.close()
+                self._client = None
             if self._client is None:
                 with translated():
-                    self._client = _Client(self._config)
+                    self._client = _Client(self._config, self._outage)
             return self._client
-
-    def _forget(self, client: "_Client") -> None:
-        with self._lock:
-            if self._client is client:
-                self._client = None
-        client.close()
 
     def close(self) -> None:
         """Close the client; the next append makes another."""
@@ -111,17 +104,23 @@ class KafkaLog:
 
 
 class _Client:
-    """A producer, and the thread that hears its reports."""
+    """A producer, and the thread that hears its reports. `spent`: it will never append again, another one may."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, outage: Outage) -> None:
+        self._outage, self.spent = outage, False
         self._producer = Producer(config)
         self._closed = Event()
         self._thread = Thread(target=self._listen, name="kafka-reports", daemon=True)
         self._thread.start()
 
     def _listen(self) -> None:
-        while not self._closed.is_set():
-            self._producer.poll(_TICK)
+        try:
+            while not self._closed.is_set():
+                self._producer.poll(_TICK)
+        except KafkaException as error:  # so the client says that it is lost, such as when it may not write
+            self._outage(error.args[0])
+        finally:
+            self.spent = True  # whatever ended it: nobody hears reports any more
 
     def enqueue(self, topic: str, message: Sent, delivery: "_Delivery", until: float) -> None:
         """Hand a message over, waiting while the queue is full. Raises `Unavailable`, `BadData`."""

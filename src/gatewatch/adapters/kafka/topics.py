@@ -1,8 +1,11 @@
 """The topics that Gatewatch uses: declared once, created, compared and grown; nothing ever shrinks."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
+from threading import Thread
+from time import monotonic, sleep
 from typing import Any
+from weakref import ref
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (
@@ -15,14 +18,17 @@ from confluent_kafka.admin import (
     TopicDescription,
 )
 
-from gatewatch.adapters.kafka.connection import MAX_RECORD, Config, Outage, translated
+from gatewatch.adapters.kafka.connection import MAX_RECORD, Config, as_ours, translated
 from gatewatch.core.times import DAY
 from gatewatch.log_ports import FoundTopic, TopicSpec
-from gatewatch.ports import ANOMALIES, DEAD_LETTERS, LOGINS
+from gatewatch.ports import ANOMALIES, DEAD_LETTERS, LOGINS, Unavailable
 from gatewatch.settings import Settings
 
 #: How long the brokers may take over a question, in seconds.
 PATIENCE = 15.0
+#: How often a topic is looked at, and a client listened to, in seconds.
+LOOK_EVERY = 5.0
+LISTEN_EVERY = 0.5
 #: Copies that must have a record before it counts, where there are three or more.
 SAFE_COPIES = 2
 
@@ -52,7 +58,8 @@ class Topics:
     def __init__(self, config: Config, seconds: float = PATIENCE) -> None:
         self._seconds = seconds
         with translated():
-            self._admin = AdminClient(config | {"error_cb": Outage("topics")})
+            self._admin = AdminClient(config)
+        Thread(target=_listen, args=(ref(self._admin),), name="kafka-topics", daemon=True).start()
 
     def found(self, names: Sequence[str]) -> dict[str, FoundTopic]:
         """Those of the topics that exist."""
@@ -95,21 +102,97 @@ class Topics:
             metadata = self._admin.list_topics(name, timeout=self._seconds).topics[name]
             if metadata.error is not None:
                 raise KafkaException(metadata.error)
-        return self._offsets(name, metadata.partitions, OffsetSpec.latest())
+        ends = self._offsets(name, metadata.partitions, OffsetSpec.latest())
+        with translated():
+            return {part: end.result().offset for part, end in ends.items()}
 
     def places(self, name: str, parts: Collection[int]) -> dict[int, tuple[int, int]]:
-        """Where partitions begin and end: asked beside the consumer, whose own questions wait behind its fetches."""
+        """Where partitions begin and end: asked beside the consumer, whose own questions wait behind its fetches. One
+        whose leader is away is left out, unless all are.
+        """
         begins = self._offsets(name, parts, OffsetSpec.earliest())
         ends = self._offsets(name, parts, OffsetSpec.latest())
-        return {part: (begins[part], ends[part]) for part in parts}
+        found: dict[int, tuple[int, int]] = {}
+        refusal: KafkaException | None = None
+        for part in begins:
+            try:
+                found[part] = (begins[part].result().offset, ends[part].result().offset)
+            except KafkaException as error:
+                refusal = error
+        if refusal is not None and not found:
+            raise as_ours(refusal.args[0]) from refusal
+        return found
 
-    def _offsets(self, name: str, parts: Iterable[int], which: OffsetSpec) -> dict[int, int]:
+    def _offsets(self, name: str, parts: Iterable[int], which: OffsetSpec) -> dict[int, "Future[Any]"]:
         wanted: dict[Any, Any] = {TopicPartition(name, part): which for part in parts}
         if not wanted:
             return {}
         with translated():
             asked = self._admin.list_offsets(wanted, request_timeout=self._seconds)
-            return {place.partition: future.result().offset for place, future in asked.items()}
+        return {place.partition: future for place, future in asked.items()}
+
+
+def _listen(client: "ref[AdminClient]") -> None:
+    """Take what a client has to say, as long as there is one: of an outage it would keep all of it, without end. What a
+    question came to is told to who asked.
+    """
+    while (found := client()) is not None:
+        found.poll(0)
+        del found
+        sleep(LISTEN_EVERY)
+
+
+class Looks:
+    """Looks at a topic now and then, without waiting for what the brokers say."""
+
+    def __init__(self, topics: Topics, name: str) -> None:
+        self._topics, self._name = topics, name
+        self._asked: Future[TopicDescription] | None = None
+        self._next = 0.0
+
+    def answer(self) -> "Future[TopicDescription] | None":
+        """What was said since the last call, if anything was, for `found_topic`; asks again where it is time."""
+        asked = self._asked
+        if asked is not None:
+            if asked.done():
+                self._asked = None
+                return asked
+        elif monotonic() >= self._next:
+            self._next = monotonic() + LOOK_EVERY
+            self._asked = self._topics.look(self._name)
+        return None
+
+
+class Verified:
+    """Sees that a topic is the one that the database knows (`known` tells its id, "" for none): once before anything is
+    written to it, from then on beside that. What brokers do not say an append will find out.
+    """
+
+    def __init__(self, topics: Topics, name: str, known: Callable[[], str]) -> None:
+        self._topics, self._name, self._known = topics, name, known
+        self._looks = Looks(topics, name)
+        self._id = ""
+
+    def __call__(self) -> None:
+        """Raises `Unavailable` where it is another one."""
+        if not self._id:
+            known = self._known()
+            self._compare(self._topics.found([self._name]).get(self._name), known)
+            self._id = known
+        elif (answer := self._looks.answer()) is not None:
+            try:
+                found = found_topic(answer)
+            except KafkaException:
+                return
+            known, self._id = self._id, ""
+            self._compare(found, known)
+            self._id = known
+
+    def _compare(self, found: FoundTopic | None, known: str) -> None:
+        if found is None or found.id != known:
+            raise Unavailable(
+                f"the database does not know Kafka's topic {self._name}: run `gatewatch topics create`"
+            )
 
 
 def found_topic(future: "Future[TopicDescription]") -> FoundTopic | None:
