@@ -75,6 +75,10 @@ class LogSource(Protocol):
         """Everything before `claim.next_offset` is stored: nobody will ask for it again."""
         ...
 
+    def reached(self) -> bool:
+        """Whether the log can be read at all, as far as is known."""
+        ...
+
 
 class Head(NamedTuple):
     """The end of a partition that lies elsewhere: its end offset, and until when (µs) everything that came was read;

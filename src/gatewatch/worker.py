@@ -104,7 +104,7 @@ class Detector:
             try:
                 self._turn()
                 failures = self._recovered(failures)
-                self._heartbeat.beat()
+                self._heartbeat.beat(working=self._source.reached())
             except Unavailable as error:
                 failures += 1
                 self._wait_for_database(failures, error)

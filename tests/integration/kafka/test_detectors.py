@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from time import monotonic
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from gatewatch import bootstrap
+from gatewatch import bootstrap, bootstrap_kafka
 from gatewatch import settings as configuration
+from gatewatch.adapters.kafka.connection import config
+from gatewatch.adapters.kafka.topics import Topics
 from gatewatch.adapters.postgres.queries import PostgresQueries
 from gatewatch.adapters.postgres.tenancy import TenantSession
 from gatewatch.core import records
 from gatewatch.core.partitioning import partition_of
+from gatewatch.health import WAITING, WORKING
 from gatewatch.log_ports import WrongLog
+from gatewatch.ports import Unavailable
 from scripts.kafka import Broker
 from tests.builders import START, daily, failure, login
 from tests.integration.heart.rig import record_of
 from tests.integration.kafka import oracle
 from tests.integration.kafka.rig import OnKafka
-from tests.support.commands import Commands
+from tests.support.commands import Commands, until
 from tests.support.servers import DatabaseServer
 
 PART = partition_of("acme:alice", 4)
@@ -107,6 +113,62 @@ def test_a_broker_that_crashes_and_comes_back(
         oracle.settled(on)
     assert oracle.violations(on.conninfo, _superuser(postgres, on), chunks) == []
     on.close()
+
+
+def test_a_detector_leaves_a_broker_that_hangs(broker: Broker, database: str, tmp_path: Path) -> None:
+    """A detector that is told to end while its broker answers nothing, and has not taken note of the last commit, gives
+    its partitions back and ends in time.
+    """
+    on = OnKafka(broker.bootstrap, database)
+    with _services(on, tmp_path).running("detector") as detector:
+        for n in range(3):  # so that a commit is under way
+            on.send(login(START + n, event_id=f"e{n}"))
+            on.eventually("SELECT count(*)::int FROM login_events", n + 1)
+        broker.send(signal.SIGSTOP)
+        try:
+            began = monotonic()
+            assert detector.ends(signal.SIGTERM) == 0
+            assert monotonic() - began < 30
+        finally:
+            broker.send(signal.SIGCONT)
+    assert on.rows("SELECT count(*)::int FROM partitions WHERE owner IS NOT NULL") == [(0,)]
+    on.close()
+
+
+def test_a_detector_says_that_it_waits(broker: Broker, database: str, tmp_path: Path) -> None:
+    """While brokers are away a detector's heartbeat says that it waits, though the database is there; when they are
+    back it works.
+    """
+    heartbeat = tmp_path / "heartbeat"
+    on = OnKafka(broker.bootstrap, database)
+    with on.running(heartbeat=str(heartbeat)):
+        until(lambda: heartbeat.exists() and heartbeat.read_text() == WORKING, "that it works")
+        broker.stop()
+        until(lambda: heartbeat.read_text() == WAITING, "that it waits")
+        broker.start()
+        until(lambda: heartbeat.read_text() == WORKING, "that it works again")
+    on.close()
+
+
+def test_a_partition_that_does_not_answer(on_kafka: OnKafka) -> None:
+    """Where one partition has no leader the places of the others are known all the same, so that these can be claimed;
+    where none has, that is said.
+    """
+    topics = bootstrap_kafka.topics(on_kafka.settings)
+    on_kafka.send(*daily(3))
+    assert topics.places(on_kafka.topic, [PART, 99]) == {PART: (0, 3)}
+    with pytest.raises(Unavailable):
+        topics.places(on_kafka.topic, [99])
+
+
+def test_an_outage_is_not_kept_in_memory() -> None:
+    """What a client has to say for as long as brokers are away is not collected where nobody takes it."""
+    topics = Topics(config(configuration.Settings(kafka_bootstrap="127.0.0.1:1")), 1.0)
+    kept: Any = topics._admin  # noqa: SLF001 - nobody else knows
+    with pytest.raises(Unavailable):
+        topics.found(["gatewatch.logins"])
+    until(lambda: len(kept) > 0, "something to be said")
+    until(lambda: len(kept) == 0, "that it is taken", 10)
 
 
 def test_a_range_that_retention_took_is_told(on_kafka: OnKafka, capsys: pytest.CaptureFixture[str]) -> None:

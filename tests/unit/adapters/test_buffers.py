@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from confluent_kafka import Message
 
 from gatewatch.adapters.kafka.buffers import Buffer, traced_record_of
+from gatewatch.core.times import to_datetime
 from gatewatch.ports import Claim
 
 CLAIM = Claim("gatewatch.logins", 0, 1, "somebody", 10, 0, 1, 4)
@@ -40,6 +43,27 @@ def test_what_skips_records_is_doubted_once() -> None:
     buffer.put(fetched(13))
     assert buffer.doubts(15)
     assert not buffer.doubts(14)
+
+
+def test_many_holes_are_doubted_together() -> None:
+    """What lies behind a hole comes again with it: the holes in that were seen once, and those alone are believed."""
+    buffer = Buffer(CLAIM)
+    assert buffer.doubts(11)
+    for offset in (13, 15, 16):
+        buffer.pass_over(offset)
+    for offset in (11, 13, 15, 16):
+        assert not buffer.doubts(offset)
+        buffer.put(fetched(offset))
+    assert offsets(buffer) == [11, 13, 15, 16]
+    assert buffer.doubts(18)
+
+
+def test_a_larger_hole_is_another_one() -> None:
+    """Where more is missing the second time, that is not believed either."""
+    buffer = Buffer(CLAIM)
+    assert buffer.doubts(12)
+    assert buffer.doubts(13)
+    assert not buffer.doubts(13)
 
 
 def test_records_that_were_skipped_and_come_again_are_all_kept_once() -> None:
@@ -84,3 +108,27 @@ def test_traces_are_read_where_they_are_asked_for() -> None:
         unasked.put(one)
     assert [record.trace for record in asked.read(0, 9)] == [trace, "", "", "\ufffd", ""]
     assert [record.trace for record in unasked.read(0, 9)] == [""] * 5
+
+
+class Unreadable(Message):
+    """A message with a header whose name is no UTF-8, which Python cannot write; so the library speaks of it."""
+
+    def headers(self) -> Any:
+        """Fail as it does."""
+        raise SystemError("returned a result with an exception set")
+
+
+def test_headers_that_cannot_be_read() -> None:
+    """A record whose headers have names that are no text has no trace, and is read as any other."""
+    buffer = Buffer(CLAIM, traced_record_of)
+    buffer.put(Unreadable(topic="gatewatch.logins", partition=0, offset=10, value=b"v", timestamp=(1, 1)))
+    assert [record.trace for record in buffer.read(0, 9)] == [""]
+
+
+def test_the_time_of_a_record_can_be_told() -> None:
+    """A producer's time that no calendar has, or none, is one that the database can be told all the same."""
+    for said in (-1, 1 << 62):
+        buffer = Buffer(CLAIM)
+        buffer.put(Message(topic="gatewatch.logins", partition=0, offset=10, value=b"v", timestamp=(1, said)))
+        assert buffer.oldest is not None
+        assert to_datetime(buffer.oldest) >= to_datetime(0)

@@ -7,6 +7,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
+from gatewatch.core.times import MAX_TIME
 from gatewatch.ports import Claim, LogRecord
 
 #: What is looked at of a key, in characters: only a foreign producer's is longer, or no text.
@@ -25,7 +26,8 @@ class Buffer:
         self.stored = claim.next_offset
         self.paused = False
         self.size = 0
-        self._doubted = -1
+        self._holes = set[tuple[int, int]]()
+        self._passed = claim.next_offset
         self._records: list[LogRecord] = []
         self._times: list[int] = []
 
@@ -43,17 +45,27 @@ class Buffer:
         The client may skip records (seen after a broker was killed: five of them, never fetched). What is not there the
         second time either is none: markers of others' transactions, or what a compaction took.
         """
-        if offset <= self.next_offset or self._doubted == self.next_offset:
+        hole = (self.next_offset, offset)
+        if offset <= self.next_offset or hole in self._holes:
             return False
-        self._doubted = self.next_offset
+        self._holes.add(hole)
+        self._passed = offset + 1
         return True
+
+    def pass_over(self, offset: int) -> None:
+        """What lies behind a doubted hole is fetched again with it; what it leaves out was seen once as well, so that
+        many holes cost no more than one.
+        """
+        if offset > self._passed:
+            self._holes.add((self._passed, offset))
+        self._passed = offset + 1
 
     def put(self, message: Message) -> None:
         """Take what was fetched; what is at hand or stored already is of no use."""
         record = self._read_message(message)
         if record.offset >= self.next_offset:
             self._records.append(record)
-            self._times.append(max(0, message.timestamp()[1]) * 1_000)
+            self._times.append(min(max(0, message.timestamp()[1]) * 1_000, MAX_TIME))
             self.size += len(record.value)
 
     def read(self, offset: int, limit: int) -> list[LogRecord]:
@@ -71,6 +83,8 @@ class Buffer:
         n = bisect_left(self._records, offset, key=_offset)
         self.size -= sum(len(record.value) for record in self._records[:n])
         del self._records[:n], self._times[:n]
+        if self._holes:
+            self._holes = {hole for hole in self._holes if hole[1] > offset}
 
     @property
     def oldest(self) -> int | None:
@@ -89,7 +103,10 @@ def record_of(message: Message) -> LogRecord:
 def traced_record_of(message: Message) -> LogRecord:
     """As `record_of`, with the trace that the message carries."""
     record = record_of(message)
-    headers: Any = message.headers()  # pairs, whatever the library's types say
+    try:
+        headers: Any = message.headers()  # pairs, whatever the library's types say
+    except SystemError:  # so the library says that a name is no UTF-8
+        return record
     for name, value in headers or ():
         if name == TRACE and isinstance(value, bytes) and len(value) <= MAX_KEY:
             return record._replace(trace=value.decode("ascii", "replace"))

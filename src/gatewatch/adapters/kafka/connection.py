@@ -1,8 +1,9 @@
 """How clients reach the brokers, from the settings; and Kafka's errors as the ports' own."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Thread
 from typing import Any, Literal
 
 from confluent_kafka import KafkaError, KafkaException
@@ -15,6 +16,15 @@ from gatewatch.settings import Settings
 MAX_RECORD = 4 << 20
 #: How often clients look how many partitions a topic has, in milliseconds.
 METADATA_AGE = 5_000
+
+#: How long a client may take to leave its group, in seconds.
+CLOSE_SECONDS = 5.0
+#: What brokers say of something that we have no right to.
+DENIED = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+)
 
 Config = dict[str, Any]
 
@@ -86,6 +96,15 @@ class Outage:
         if self._told:
             self._told.clear()
             self._log.info("Kafka is back", client=self._what)
+
+
+def close_in_time(close: Callable[[], None]) -> None:
+    """Close a client, and wait for it no longer than `CLOSE_SECONDS`: where a broker hangs the library waits without
+    end for it to take note of a commit.
+    """
+    closing = Thread(target=close, name="kafka-close", daemon=True)
+    closing.start()
+    closing.join(CLOSE_SECONDS)
 
 
 @contextmanager

@@ -6,18 +6,15 @@ for nothing but patience: what is in flight when it comes is stored, and then th
 """
 
 from collections.abc import Collection, Iterable
-from concurrent.futures import Future
 from contextlib import suppress
 from threading import Lock
-from time import monotonic
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import TopicDescription
 
 from gatewatch import logs, metrics
 from gatewatch.adapters.kafka.buffers import Buffer, record_of, traced_record_of
-from gatewatch.adapters.kafka.connection import Config, Outage
-from gatewatch.adapters.kafka.topics import Topics, found_topic
+from gatewatch.adapters.kafka.connection import DENIED, Config, Outage, close_in_time
+from gatewatch.adapters.kafka.topics import Looks, Topics, found_topic
 from gatewatch.log_ports import FoundTopic, Head, LogBook, Membership, WrongLog
 from gatewatch.ports import Claim, LogRecord, Unavailable
 
@@ -27,8 +24,6 @@ GROUP = "gatewatch-detectors"
 AT_ONCE = 20_000
 #: Bytes of a process's partitions from which on the fuller ones are paused.
 MOST_BYTES = 64 << 20
-#: How often a member looks how many partitions the topic has, in seconds.
-LOOK_EVERY = 5.0
 #: How long after its lease a silent member is taken for dead by the group, in seconds: by then it can be claimed.
 AFTER_LEASE = 1.0
 
@@ -80,9 +75,8 @@ class KafkaGroup:
         self._lock = Lock()
         self._uncommitted: dict[int, int] = {}
         self._asked: dict[int, tuple[int, int]] | None = None
-        self._look: Future[TopicDescription] | None = None
-        self._next_look = 0.0
-        self._sure = False
+        self._looks = Looks(topics, topic)
+        self._sure = self._answered = self._denied = False
         self._log = logs.get()
         self._consumer = Consumer(config | member(group, ahead, timeout) | {"error_cb": self._outage})
         self._consumer.subscribe([topic], on_assign=self._given, on_revoke=self._taken, on_lost=self._taken)
@@ -92,6 +86,7 @@ class KafkaGroup:
     def _given(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         """What is assigned is not fetched until it is claimed: where to begin is in the database."""
         consumer.incremental_assign([])
+        self._denied = False
         self._assigned |= {place.partition for place in places}
         if places:
             self._log.info("partitions assigned", parts=sorted(place.partition for place in places))
@@ -143,17 +138,15 @@ class KafkaGroup:
 
     def _look_at_topic(self) -> None:
         """See that it is the topic that the database knows, and tell that how many partitions it has."""
-        if self._look is None and monotonic() >= self._next_look:
-            self._next_look = monotonic() + LOOK_EVERY
-            self._look = self._topics.look(self._topic)
-        elif self._look is not None and self._look.done():
-            look, self._look = self._look, None
+        if (answer := self._looks.answer()) is not None:
+            self._answered = False
             try:
-                found = found_topic(look)
+                found = found_topic(answer)
             except KafkaException as error:
                 self._outage(error.args[0])
                 return
             if found is not None:
+                self._answered = True
                 self._check(found)
 
     def _check(self, found: FoundTopic) -> None:
@@ -168,7 +161,7 @@ class KafkaGroup:
     def leave(self) -> None:
         """Leave the group, so that others are given what we had."""
         self._commit()
-        self._consumer.close()
+        close_in_time(self._consumer.close)
         self._leases.leave()
 
     def share(self) -> int:
@@ -201,6 +194,10 @@ class KafkaGroup:
         if self._asked is None:
             try:
                 self._asked = self._topics.places(self._topic, self._assigned)
+                if missing := self._assigned - self._asked.keys():
+                    self._log.warning(
+                        "partitions have no leader, and cannot be claimed yet", parts=sorted(missing)
+                    )
             except Unavailable as error:
                 self._log.warning("partitions cannot be claimed yet", reason=str(error))
                 self._asked = {}
@@ -257,6 +254,10 @@ class KafkaGroup:
                 buffer.forget(claim.next_offset)
                 self._uncommitted[claim.part] = claim.next_offset
 
+    def reached(self) -> bool:
+        """Whether the brokers have the topic, and let us read it."""
+        return self._answered and not self._denied
+
     def _poll(self) -> None:
         """Take what was fetched, and let the group do its work."""
         again = set[int]()
@@ -275,14 +276,17 @@ class KafkaGroup:
         buffer = self._buffers.get(part) if part is not None else None
         if error is not None:
             self._failed(part, error)
-        elif buffer is not None and part is not None and offset is not None and part not in again:
+        elif buffer is not None and part is not None and offset is not None:
             self._outage.over()
-            if buffer.doubts(offset):
+            self._denied = False
+            if part in again:
+                buffer.pass_over(offset)
+            elif buffer.doubts(offset):
                 skipped = (buffer.next_offset, offset)
-                self._log.warning("records were skipped; they are fetched again", part=part, skipped=skipped)
+                self._log.debug("offsets are missing; they are fetched again", part=part, skipped=skipped)
                 again.add(part)
-                return
-            buffer.put(message)
+            else:
+                buffer.put(message)
 
     def _fetch(self, part: int, offset: int) -> None:
         """Have the client fetch a partition from an offset on, whatever it was about to do."""
@@ -299,6 +303,7 @@ class KafkaGroup:
         if error.code() == KafkaError._AUTO_OFFSET_RESET and part is not None:  # noqa: SLF001 - the library's own name
             self._drop(part)
         else:
+            self._denied = self._denied or error.code() in DENIED
             self._outage(error)
 
     def _weigh(self) -> None:

@@ -143,3 +143,7 @@ class MemoryMember:
 
     def done(self, claim: Claim) -> None:
         """Nothing: records stay until they are lost."""
+
+    def reached(self) -> bool:
+        """It is here."""
+        return True

@@ -1,7 +1,8 @@
 """What is kept of a log that lies on Kafka (see `log_ports.LogBook`)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from operator import itemgetter
 
 import msgspec
 from psycopg import DatabaseError
@@ -69,15 +70,21 @@ class PostgresBook:
 
     def tell(self, heads: Mapping[int, Head]) -> None:
         """How partitions end."""
-        until = [_NOW if head.read_until is None else to_datetime(head.read_until) for head in heads.values()]
-        self._tell(list(heads), [head.end for head in heads.values()], until)
+        self._tell(
+            (part, end, _NOW if read_until is None else to_datetime(read_until))
+            for part, (end, read_until) in heads.items()
+        )
 
     def ended(self, ends: Mapping[int, int]) -> None:
         """Where partitions end, told by somebody who does not read them."""
-        self._tell(list(ends), list(ends.values()), [None] * len(ends))
+        self._tell((part, end, None) for part, end in ends.items())
 
-    def _tell(self, parts: list[int], ends: list[int], until: list[datetime] | list[None]) -> None:
-        if parts:
+    def _tell(self, found: Iterable[tuple[int, int, datetime | None]]) -> None:
+        told = sorted(
+            found, key=itemgetter(0)
+        )  # whoever tells at the same time locks the rows in this order, too
+        if told:
+            parts, ends, until = map(list, zip(*told, strict=True))
             wanted = {"topic": self._topic, "parts": parts, "ends": ends, "until": until}
             self._session.rows(_SQL["tell"], wanted)
 
