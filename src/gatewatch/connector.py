@@ -53,5 +53,6 @@ class Connector:
 
     def _look(self) -> None:
         if monotonic() >= self._next_look:
-            self._next_look = monotonic() + LOOK_EVERY
             metrics.CONNECTOR_LAG.replace(self._topics.lag())
+            # From its end on: where brokers are slow it takes long, and messages come first.
+            self._next_look = monotonic() + LOOK_EVERY

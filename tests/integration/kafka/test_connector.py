@@ -10,9 +10,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -306,6 +308,24 @@ def _lag() -> list[float]:
     return [sample.value for sample in family.samples]
 
 
+def test_many_partitions_are_looked_at_together(vendor: Vendor) -> None:
+    """To see how far it is behind takes a connector no longer with 64 quiet partitions than with four: it is done
+    between messages.
+    """
+    topic = f"{vendor.on.settings.kafka_prefix}wide"
+    vendor.admin.create_topics([NewTopic(topic, 64, 1)])[topic].result()
+    vendor.put(topic, logins(8))
+    settings = msgspec.structs.replace(vendor.settings, connector_topics=f"{topic}=keycloak")
+    group = bootstrap_kafka.vendor_topics(settings)
+    try:
+        until(lambda: bool(group.take(100, 1 << 20)) and len(group.lag()) == 64, "all partitions")
+        began = monotonic()
+        assert sum(group.lag().values()) == 8
+        assert monotonic() - began < 4  # one after the other they take a tenth of a second and more each
+    finally:
+        group.close()
+
+
 def test_the_member_gives_what_lies_there(vendor: Vendor) -> None:
     """Messages come in order per partition, bounded in number and size, and with where they lie."""
     vendor.put(vendor.sso, logins(40))
@@ -326,15 +346,17 @@ def test_the_member_gives_what_lies_there(vendor: Vendor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("topics", "said"),
+    ("topics", "elsewhere", "said"),
     [
-        ("", "names no topic"),
-        ("x=okta2", "there is no source 'okta2'"),
-        ("gatewatch.logins=native", "is a topic of Gatewatch itself"),
+        ("", "", "names no topic"),
+        ("x=okta2", "", "there is no source 'okta2'"),
+        ("gatewatch.logins=native", "", "is a topic of Gatewatch itself"),
+        # The same brokers under another name: what was read would be appended behind itself, without end.
+        ("gatewatch.logins=native", "localhost:9092", "is a topic of Gatewatch itself"),
     ],
 )
-def test_topics_that_cannot_be(kafka: str, topics: str, said: str) -> None:
+def test_topics_that_cannot_be(kafka: str, topics: str, elsewhere: str, said: str) -> None:
     """What cannot be read is said before anything starts."""
-    settings = Settings(kafka_bootstrap=kafka, connector_topics=topics)
+    settings = Settings(kafka_bootstrap=kafka, connector_bootstrap=elsewhere, connector_topics=topics)
     with pytest.raises(SettingsError, match=said):
         bootstrap_kafka.vendor_topics(settings)

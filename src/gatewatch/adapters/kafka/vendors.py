@@ -14,7 +14,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as Fetched
 
 from gatewatch import logs, metrics
-from gatewatch.adapters.kafka.connection import Config, Outage
+from gatewatch.adapters.kafka.connection import DENIED, Config, Outage, close_in_time
+from gatewatch.adapters.kafka.topics import Topics
 from gatewatch.connecting_ports import Message
 from gatewatch.ports import Unavailable
 
@@ -30,11 +31,6 @@ SILENT = 10_000
 AHEAD_KIB = 16 << 10
 #: How often clients look for new partitions, in milliseconds.
 METADATA_AGE = 60_000
-_DENIED = (
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.GROUP_AUTHORIZATION_FAILED,
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-)
 
 Place = tuple[str, int]
 
@@ -54,6 +50,7 @@ class VendorGroup:
         self._kept: list[Message] = []
         self._unplaced: set[Place] = set()
         self._log = logs.get()
+        self._brokers = Topics(config, PATIENCE)
         self._consumer = Consumer(config | self._own_config(group))
         self._consumer.subscribe(
             self._topics, on_assign=self._given, on_revoke=self._gone, on_lost=self._gone
@@ -128,7 +125,7 @@ class VendorGroup:
         if error.code() == KafkaError._AUTO_OFFSET_RESET and part is not None:  # noqa: SLF001 - the library's own name
             self._unplaced.add((topic, part))
             return None
-        if error.code() in _DENIED:
+        if error.code() in DENIED:
             self._denied = error.str()
         self._failed(error)
         return None
@@ -202,17 +199,20 @@ class VendorGroup:
     def lag(self) -> dict[Place, int]:
         """What the group has not done of our partitions; nothing while the brokers do not answer."""
         found: dict[Place, int] = {}
-        with suppress(KafkaException):
+        with suppress(KafkaException, Unavailable):
             places = self._consumer.assignment()
-            for known in self._consumer.committed(places, timeout=PATIENCE) if places else ():
-                # Asked for: what a client knows by itself is of its last fetch, and it may be paused.
-                first, end = self._consumer.get_watermark_offsets(known, timeout=PATIENCE)
-                found[known.topic, known.partition] = end - min(end, max(known.offset, first))
+            known = self._consumer.committed(places, timeout=PATIENCE) if places else []
+            done = {(place.topic, place.partition): place.offset for place in known}
+            # Asked for: what a client knows by itself is of its last fetch, and it may be paused.
+            for topic in {topic for topic, _ in done}:
+                asked = self._brokers.places(topic, [part for name, part in done if name == topic])
+                for part, (first, end) in asked.items():
+                    found[topic, part] = end - min(end, max(done[topic, part], first))
         return found
 
     def close(self) -> None:
         """Commit what is done, and leave."""
-        self._consumer.close()
+        close_in_time(self._consumer.close)
 
 
 def _shown(places: Sequence[TopicPartition]) -> list[str]:
