@@ -80,7 +80,9 @@ def test_lag_and_owners(visit: Visit, site: Site) -> None:
         site.heart.put(1, *[("acme:x", HOSTILE_RECORD)] * 617)
     visitor = visit()
     visitor.page.goto("/health")
-    lag = visitor.page.get_by_role("img", name=re.compile(r"^Unread records by partition: .*most at 1 \(1,234\)"))
+    lag = visitor.page.get_by_role(
+        "img", name=re.compile(r"^Unread records by partition: .*most at 1 \(1,234\)")
+    )
     expect(lag).to_be_visible()
     visitor.page.get_by_role("button", name=PARTITIONS).click()
     row = visitor.page.get_by_role("row", name=f"1 {owner[:8]} Read 1,234")
