@@ -132,14 +132,14 @@ def container_faults(container: Manifest) -> Iterator[str]:
 
 
 def variable_faults(variables: Sequence[Manifest]) -> Iterator[str]:
-    """Variables that no setting reads, and secrets that are not in files."""
+    """Variables that neither a setting nor OpenTelemetry reads, and secrets that are not in files."""
     settings = importlib.import_module("gatewatch.settings")
     known = {settings.PREFIX + name.upper() for name in settings.Settings.__struct_fields__} | {
         "DATABASE_URL"
     }
     for variable in variables:
         name, in_a_file = variable["name"], variable["name"].endswith(settings.IN_A_FILE)
-        if name.removesuffix(settings.IN_A_FILE) not in known:
+        if name.removesuffix(settings.IN_A_FILE) not in known and not name.startswith("OTEL_"):
             yield f"{name} is no setting"
         if re.search(r"PASSWORD|SECRET|DATABASE_URL|_KEY$", name) and not in_a_file:
             yield f"{name} is a secret in the manifest"

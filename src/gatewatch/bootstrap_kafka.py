@@ -92,9 +92,23 @@ def _announced(log: KafkaLog, shape: Shape, tracing: Tracing | None) -> Announce
 def vendor_topics(settings: Settings) -> VendorGroup:
     """A connector's member of its consumer group; where no brokers are named for it, on those of the log.
 
-    Raises `SettingsError` for a source that there is none of, and for a topic that is ours.
+    Raises `SettingsError` as `check_vendor_topics`.
     """
+    check_vendor_topics(settings)
+    how = config(settings, "connector" if settings.connector_bootstrap else "kafka")
+    return VendorGroup(how, settings.connector_group, settings.vendor_topics, settings.connector_from)
+
+
+def check_vendor_topics(settings: Settings) -> None:
+    """Raise `SettingsError` for no topic or no brokers, for a source that there is none of, and for a topic that is
+    ours.
+    """
+    if not settings.vendor_topics:
+        raise SettingsError(f"{PREFIX}CONNECTOR_TOPICS names no topic")
     own = not settings.connector_bootstrap
+    if own and not settings.kafka_bootstrap:
+        raise SettingsError(f"{PREFIX}CONNECTOR_BOOTSTRAP: the topics' brokers are missing")
+    # Whatever name the brokers go by: what was read of our own would be appended behind itself, without end.
     ours = {spec.name for spec in declared(settings)} if settings.kafka_bootstrap else set()
     for topic, source in settings.vendor_topics.items():
         if source not in ADAPTERS:
@@ -102,7 +116,3 @@ def vendor_topics(settings: Settings) -> VendorGroup:
             raise SettingsError(f"{PREFIX}CONNECTOR_TOPICS: there is no source {source!r}: {known}")
         if topic in ours:
             raise SettingsError(f"{PREFIX}CONNECTOR_TOPICS: {topic} is a topic of Gatewatch itself")
-    if not settings.vendor_topics:
-        raise SettingsError(f"{PREFIX}CONNECTOR_TOPICS names no topic")
-    how = config(settings, "kafka" if own else "connector")
-    return VendorGroup(how, settings.connector_group, settings.vendor_topics, settings.connector_from)

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.conftest import SIZES, Site, Visit
 
+PARTITIONS = re.compile(r"^All \d+ partitions$")
 HOSTILE_RECORD = b'{"user":"<img src=x onerror=window.__hurt=1>'
 
 
@@ -34,6 +35,8 @@ def test_the_page(visit: Visit, width: int, theme: str) -> None:
     letter = visitor.page.get_by_role("button", name="Bad JSON").first
     expect(letter).to_be_visible()
     visitor.sound("health")
+    visitor.page.get_by_role("button", name=PARTITIONS).click()
+    visitor.sound("health-partitions")
     letter.click()
     record = visitor.page.get_by_label("the record as it came", exact=True)
     expect(record).to_contain_text("<img src=x onerror")
@@ -55,14 +58,15 @@ def test_the_next_page_of_dead_letters(visit: Visit) -> None:
 
 @pytest.mark.usefixtures("letters")
 def test_a_detector_that_is_gone(visit: Visit, site: Site) -> None:
-    """Where an owner does not beat and records wait, the page says so in words, by itself."""
+    """Where an owner does not beat, the page says so in words, and names what nobody reads before all else."""
     visitor = visit()
     visitor.page.goto("/health")
     expect(visitor.page.get_by_text("All is well")).to_be_visible()
     site.heart.session.run("UPDATE partitions SET lease_until = now() - interval '1 s' WHERE part = 1")
     visitor.page.get_by_role("button", name="Load again").click()
     expect(visitor.page.get_by_text("A detector is missing")).to_be_visible()
-    expect(visitor.page.get_by_role("row", name=re.compile("^1 0 Its detector is gone"))).to_be_visible()
+    gone = re.compile(rf"^{site.heart.leases.member[:8]} Gone 1 1 0$")
+    expect(visitor.page.get_by_role("row").nth(1)).to_have_accessible_name(gone)
     visitor.picture("health-gone")
     site.heart.session.run("UPDATE partitions SET lease_until = now() + interval '1 hour'")
     visitor.unhurt()
@@ -76,14 +80,19 @@ def test_lag_and_owners(visit: Visit, site: Site) -> None:
         site.heart.put(1, *[("acme:x", HOSTILE_RECORD)] * 617)
     visitor = visit()
     visitor.page.goto("/health")
-    row = visitor.page.get_by_role("row", name=re.compile("^1 1,234 Read"))
+    lag = visitor.page.get_by_role(
+        "img", name=re.compile(r"^Unread records by partition: .*most at 1 \(1,234\)")
+    )
+    expect(lag).to_be_visible()
+    visitor.page.get_by_role("button", name=PARTITIONS).click()
+    row = visitor.page.get_by_role("row", name=f"1 {owner[:8]} Read 1,234")
     expect(row.get_by_title(owner)).to_have_text(owner[:8])
     facts = visitor.page.get_by_role("definition")
     expect(facts.nth(0)).to_have_text("1,234")
     expect(facts.nth(1)).to_have_text("1")
     site.heart.settle()
     visitor.page.get_by_role("button", name="Load again").click()
-    expect(visitor.page.get_by_role("row", name=re.compile("^1 0 Read"))).to_be_visible()
+    expect(visitor.page.get_by_role("row", name=f"1 {owner[:8]} Read 0")).to_be_visible()
     visitor.unhurt()
 
 

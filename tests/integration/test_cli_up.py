@@ -135,8 +135,12 @@ def test_an_import_takes_over_from_an_up_that_leaves(commands: Commands) -> None
 
 def test_the_demo_prints_anomalies_and_ends_by_itself(commands: Commands) -> None:
     """Without a terminal the demo prints anomalies with their sentence, then a summary, and leaves nothing running; a
-    port that is taken does not keep it from that.
+    port that is taken does not keep it from that, nor do brokers that others use.
     """
+    commands.environment |= {
+        "GATEWATCH_KAFKA_BOOTSTRAP": "kafka.example:9092",
+        "GATEWATCH_CONNECTOR_TOPICS": "sign-ins=entra",
+    }
     with socket.create_server(("127.0.0.1", 0)) as taken:
         commands.environment["GATEWATCH_API_PORT"] = str(taken.getsockname()[1])
         done = commands.run("demo", "--seconds", "15")
@@ -187,4 +191,13 @@ def test_a_port_that_is_taken_is_one_line(commands: Commands) -> None:
     assert done.returncode == 1
     said = f"gatewatch: cannot listen on 127.0.0.1:{port}: Address already in use (GATEWATCH_API_PORT)"
     assert done.stderr.splitlines()[-1] == said
+    assert not commands.server.running()
+
+
+def test_topics_of_vendors_without_brokers_are_one_line(commands: Commands) -> None:
+    """What a connector could never read is said before anything starts."""
+    commands.environment["GATEWATCH_CONNECTOR_TOPICS"] = "sign-ins=entra"
+    done = commands.run("up")
+    assert done.returncode == 1
+    assert done.stderr == "gatewatch: GATEWATCH_CONNECTOR_BOOTSTRAP: the topics' brokers are missing\n"
     assert not commands.server.running()

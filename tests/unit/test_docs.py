@@ -27,6 +27,9 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "benchmarks").
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"^(?: {4}|\t).*$|```.*?```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#{1,6} +(.+)$", re.MULTILINE)
+_TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
+_CELL_END = re.compile(r"(?<!\\)\|")
+_CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?: |$)", re.MULTILINE)
 _REGISTRIES = re.compile(
     r"pypi\.|pythonhosted|npmjs|docker\.io|ghcr\.|quay\.|maven\.org|crates\.io|index-url|proxy\.golang"
 )
@@ -145,6 +148,17 @@ def test_every_page_is_reached() -> None:
             if target.suffix == ".md" and target.exists() and "://" not in link:
                 waiting.append(target)
     assert not set(DOCS.rglob("*.md")) - seen
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_merge_is_left_open_or_went_wrong(page: Path) -> None:
+    """No page has marks of a conflict, and the rows of a table have as many cells as its head."""
+    text = page.read_text("utf-8")
+    assert not _CONFLICT.findall(text)
+    for table in _TABLE.findall(text):
+        head, *rows = table.splitlines()
+        width = len(_CELL_END.findall(head))
+        assert not [row for row in rows if len(_CELL_END.findall(row)) != width]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { SystemHealth } from '@/api/client'
 import { textOf } from '@/format/bytes'
 import { healthOf } from '@/format/health'
+import { ranges, readersOf } from '@/format/partitions'
 import DeadLetterItem from '@/pages/health/DeadLetterItem.vue'
 import { shown } from './support'
 
@@ -34,6 +35,36 @@ describe('what the pipeline comes to', () => {
     ['error', '1 record waits and nobody reads it', system([part(1, 'none')])],
   ])('is %s, "%s"', (level, title, found) => {
     expect(healthOf(found)).toMatchObject({ level, title })
+  })
+})
+
+describe('who reads the log', () => {
+  const owned = (number: number, owner: string, ownership: 'alive' | 'expired' | 'none', unread = 0) => ({
+    ...part(unread, ownership),
+    part: number,
+    owner,
+  })
+
+  it('is told by detector, what nobody reads first', () => {
+    const partitions = [
+      owned(0, 'a', 'alive', 4),
+      owned(1, 'b', 'expired', 7),
+      owned(2, 'a', 'alive', 5),
+      owned(3, '', 'none'),
+    ]
+    expect(readersOf(partitions)).toEqual([
+      { owner: '', ownership: 'none', parts: [3], unread: 0 },
+      { owner: 'b', ownership: 'expired', parts: [1], unread: 7 },
+      { owner: 'a', ownership: 'alive', parts: [0, 2], unread: 9 },
+    ])
+  })
+
+  it.each([
+    [[], ''],
+    [[5], '5'],
+    [[0, 1, 2, 3, 7, 9, 10], '0–3, 7, 9–10'],
+  ])('in ranges: %j', (numbers, text) => {
+    expect(ranges(numbers)).toBe(text)
   })
 })
 

@@ -16,7 +16,6 @@ from gatewatch.api.dependencies import Asked, Caller, Parts
 from gatewatch.api.openapi import problem
 from gatewatch.api.source_models import Entity
 from gatewatch.core import advice
-from gatewatch.core.events import user_key
 from gatewatch.core.times import to_datetime
 from gatewatch.read_ports import (
     AnomalyFilter,
@@ -77,7 +76,7 @@ def list_events(
     wanted = EventFilter(
         since=since,
         until=until,
-        user=user_key(user, "", "") if user else None,
+        user=listed.user_meant(user) if user else None,
         network=_network(ip, prefix),
         asn=asn,
         country=country.upper() or None,
@@ -137,7 +136,7 @@ def list_anomalies(
         statuses=[*status] if status else None,
         state=None if state == "any" else state,
         subject_kind=subject_kind or None,
-        subject=subject.strip().casefold() or None,
+        subject=listed.subject_meant(subject, subject_kind) or None,
     )
     return models.Page[models.Anomaly].model_validate(listed.anomalies(wanted, limit, cursor))
 

@@ -93,6 +93,7 @@ def _own(state: State) -> State:
     return state.with_settings(
         database_url="",
         kafka_bootstrap="",
+        connector_topics="",
         data_dir=str(folder),
         geo_city=str(geo),
         geo_asn="",

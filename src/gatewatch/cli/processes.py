@@ -48,10 +48,14 @@ def up(
     if kafka:
         state = state.with_settings(kafka_bootstrap=kafka)
     settings = state.settings
+    connector = bool(settings.vendor_topics)
+    if connector:
+        from gatewatch import bootstrap_kafka
+
+        bootstrap_kafka.check_vendor_topics(settings)
     logs.configure(settings.log_level, "up")
     stop = stopping.on_signals()
     log = logs.get()
-    connector = bool(settings.vendor_topics)
     supervisor = Supervisor(
         settings, log.info, command="up", detectors=detectors, api=True, connector=connector
     )

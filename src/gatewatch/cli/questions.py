@@ -16,7 +16,6 @@ from gatewatch.cli.errors import UserError
 from gatewatch.cli.rendering import cell, columns, grid, score, severity
 from gatewatch.cli.rendering import moment as at
 from gatewatch.cli.state import state_of
-from gatewatch.core.events import user_key
 from gatewatch.read_ports import AnomalyFilter, DeadLetterFilter, EventFilter
 from gatewatch.services.queries import of_source
 from gatewatch.services.views import AnomalyView, EventView
@@ -63,11 +62,11 @@ def anomalies(
         until=moment("--until", until),
         detector=narrower(detector),
         severities=SEVERITIES[SEVERITIES.index(least.value) :] if least else None,
-        subject=subject.strip().casefold() or None,
         state=None if state == "any" else _one_of("--state", state, ("open", "withdrawn")),
     )
     with queries(here) as asked:
-        found = asked.anomalies(wanted, limit)
+        named = asked.subject_meant(subject) or None
+        found = asked.anomalies(msgspec.structs.replace(wanted, subject=named), limit)
     if json:
         for anomaly in found:
             here.emit(anomaly)
@@ -132,7 +131,6 @@ def events(
     wanted = EventFilter(
         since=moment("--since", since),
         until=moment("--until", until),
-        user=user_key(user, "", "") if user else None,
         network=_network(ip),
         asn=asn,
         country=country.upper() or None,
@@ -141,7 +139,8 @@ def events(
         min_score=min_score,
     )
     with queries(here) as asked:
-        found = asked.events(wanted, limit)
+        named = asked.user_meant(user) if user else None
+        found = asked.events(msgspec.structs.replace(wanted, user=named), limit)
     if json:
         for event in found:
             here.emit(event)

@@ -18,6 +18,7 @@ from gatewatch.read_ports import (
     StoredProfile,
     UserFilter,
 )
+from gatewatch.services.meant import subject_meant, user_meant
 from gatewatch.services.pages import Page, page
 from gatewatch.services.views import (
     AnomalyView,
@@ -38,6 +39,14 @@ class Lists:
     @property
     def _now(self) -> datetime:
         return to_datetime(self._clock.now())
+
+    def user_meant(self, text: str) -> str:
+        """The key of the user that a text means."""
+        return user_meant(self._store, text)
+
+    def subject_meant(self, text: str, kind: str) -> str:
+        """The subject of anomalies that a text means, of a kind or ("") of any."""
+        return subject_meant(self._store, text, kind)
 
     def events(self, wanted: EventFilter, limit: int, cursor: str = "") -> Page[EventView]:
         """Events, the latest first."""

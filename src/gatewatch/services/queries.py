@@ -10,7 +10,6 @@ import msgspec
 from gatewatch.core import wording
 from gatewatch.core.anomalies import subject_of
 from gatewatch.core.decisions import decision_of
-from gatewatch.core.events import user_key
 from gatewatch.core.policy import Policy
 from gatewatch.read_ports import (
     AnomalyFilter,
@@ -22,6 +21,7 @@ from gatewatch.read_ports import (
     StoredEvent,
     Totals,
 )
+from gatewatch.services.meant import subject_meant, user_meant
 from gatewatch.services.source_views import SourceView, source_view
 from gatewatch.services.views import (
     AnomalyView,
@@ -59,9 +59,17 @@ class Queries:
         """Events, the latest first."""
         return [event_view(found) for found in self._store.events(wanted, limit)]
 
+    def user_meant(self, text: str) -> str:
+        """The key of the user that a text means."""
+        return user_meant(self._store, text)
+
+    def subject_meant(self, text: str) -> str:
+        """The subject of anomalies that a text means."""
+        return subject_meant(self._store, text)
+
     def user(self, name: str) -> UserView | None:
         """A user by name or id; None for one nobody ever tried."""
-        key = user_key(name, "", "")
+        key = user_meant(self._store, name)
         stored = self._store.profile(key)
         events = self.events(EventFilter(user=key), RECENT)
         found = self.anomalies(AnomalyFilter(subject_kind="user", subject=key), RECENT)

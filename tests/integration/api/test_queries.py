@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import msgspec
 import psycopg
 import pytest
 
+from gatewatch.core.events import User
 from gatewatch.core.policy import DEFAULT
 from gatewatch.core.times import DAY, HOUR, MINUTE, isoformat
 from gatewatch.ports import LOGINS
@@ -162,6 +164,24 @@ def test_what_is_on_probation(api: Api, url: str) -> None:
     assert (newest["values"]["country"], newest["values"]["ip"]) == ("NG", AWAY_IP)
     assert newest["until"] == isoformat(LATE + MINUTE + DEFAULT.probation)
     assert (newest["revoked"], newest["weight"]) == (False, 0.1)
+
+
+def test_a_user_without_a_name(api: Api, url: str) -> None:
+    """Somebody known by an id alone is found by it as it is, and a name in any case: page, logins and anomalies."""
+    heart = Heart(api.conninfo, clock=LATE + DAY)
+    by_id = User(id="U-7")
+    logins = [*daily(30), *burst(20, LATE + HOUR, ip=AWAY_IP, geo=LAGOS)]
+    heart.take(*(msgspec.structs.replace(event, user=by_id) for event in logins))
+    heart.take(login(LATE + 2 * HOUR, user="Bob"))
+    heart.close()
+    with httpx.Client(base_url=f"{url}/v1", headers=bearer(api.key("read"))) as client:
+        assert get(client, "/users/U-7")["user_key"] == "U-7"
+        assert get(client, "/users/BOB")["user_key"] == "bob"
+        assert client.get("/users/u-7").status_code == 404
+        assert {row["user"] for row in items(client, "/events", user=" U-7 ")} == {"U-7"}
+        assert len(items(client, "/events", user="BOB")) == 1
+        assert items(client, "/anomalies", subject="U-7", subject_kind="user")
+        assert not items(client, "/anomalies", subject="u-7")
 
 
 @pytest.mark.parametrize("sort", ["risk", "last_seen"])

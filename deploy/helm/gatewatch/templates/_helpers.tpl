@@ -58,6 +58,22 @@ securityContext:
   capabilities: {drop: [ALL]}
 {{- end }}
 
+{{/* Who we are to brokers: (dict "of" .Values.kafka "prefix" "GATEWATCH_KAFKA" "file" "/run/kafka/password"). */}}
+{{- define "gatewatch.sasl" -}}
+{{- if .of.sasl }}
+- {name: {{ .prefix }}_SASL, value: {{ .of.sasl | quote }}}
+{{- if eq .of.sasl "OAUTHBEARER" }}
+- {name: {{ .prefix }}_OAUTH_URL, value: {{ .of.oauth.url | quote }}}
+- {name: {{ .prefix }}_OAUTH_CLIENT, value: {{ .of.oauth.client | quote }}}
+- {name: {{ .prefix }}_OAUTH_SCOPE, value: {{ .of.oauth.scope | quote }}}
+- {name: {{ .prefix }}_OAUTH_SECRET_FILE, value: {{ .file }}}
+{{- else }}
+- {name: {{ .prefix }}_USERNAME, value: {{ .of.username | quote }}}
+- {name: {{ .prefix }}_PASSWORD_FILE, value: {{ .file }}}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* Settings that every service reads. */}}
 {{- define "gatewatch.environment" -}}
 - {name: GATEWATCH_LOG_LEVEL, value: {{ .Values.logLevel | quote }}}
@@ -66,11 +82,7 @@ securityContext:
 {{- if .bootstrap }}
 - {name: GATEWATCH_KAFKA_BOOTSTRAP, value: {{ .bootstrap | quote }}}
 - {name: GATEWATCH_KAFKA_SECURITY, value: {{ .security | quote }}}
-{{- if .sasl }}
-- {name: GATEWATCH_KAFKA_SASL, value: {{ .sasl | quote }}}
-- {name: GATEWATCH_KAFKA_USERNAME, value: {{ .username | quote }}}
-- {name: GATEWATCH_KAFKA_PASSWORD_FILE, value: /run/kafka/password}
-{{- end }}
+{{- include "gatewatch.sasl" (dict "of" . "prefix" "GATEWATCH_KAFKA" "file" "/run/kafka/password") }}
 {{- if .ca.secret }}
 - {name: GATEWATCH_KAFKA_CA, value: /run/kafka-ca/ca.crt}
 {{- end }}
@@ -89,11 +101,7 @@ securityContext:
 {{- if .bootstrap }}
 - {name: GATEWATCH_CONNECTOR_BOOTSTRAP, value: {{ .bootstrap | quote }}}
 - {name: GATEWATCH_CONNECTOR_SECURITY, value: {{ .security | quote }}}
-{{- if .sasl }}
-- {name: GATEWATCH_CONNECTOR_SASL, value: {{ .sasl | quote }}}
-- {name: GATEWATCH_CONNECTOR_USERNAME, value: {{ .username | quote }}}
-- {name: GATEWATCH_CONNECTOR_PASSWORD_FILE, value: /run/connector/password}
-{{- end }}
+{{- include "gatewatch.sasl" (dict "of" . "prefix" "GATEWATCH_CONNECTOR" "file" "/run/connector/password") }}
 {{- end }}
 {{- end }}
 {{- end }}

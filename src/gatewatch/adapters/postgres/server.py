@@ -54,7 +54,7 @@ LOG_LIMIT = 10_000_000
 SETTINGS = {
     "listen_addresses": access.HOST,
     "unix_socket_directories": "",
-    "max_connections": "50",
+    "max_connections": "250",
     "shared_buffers": "256MB",
     "wal_compression": "on",
     "max_wal_size": "2GB",
