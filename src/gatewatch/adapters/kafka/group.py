@@ -195,9 +195,7 @@ class KafkaGroup:
             try:
                 self._asked = self._topics.places(self._topic, self._assigned)
                 if missing := self._assigned - self._asked.keys():
-                    self._log.warning(
-                        "partitions have no leader, and cannot be claimed yet", parts=sorted(missing)
-                    )
+                    self._log.warning("partitions cannot be claimed yet", parts=sorted(missing))
             except Unavailable as error:
                 self._log.warning("partitions cannot be claimed yet", reason=str(error))
                 self._asked = {}

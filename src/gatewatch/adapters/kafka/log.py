@@ -1,6 +1,7 @@
 """Appends to a topic: what it returned from lies on every in-sync copy."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any, NamedTuple
@@ -88,8 +89,8 @@ class KafkaLog:
             if self._verify is not None:
                 self._verify()
             if self._client is not None and self._client.spent:
-                self._client.close()
-                self._client = None
+                spent, self._client = self._client, None
+                spent.close()
             if self._client is None:
                 with translated():
                     self._client = _Client(self._config, self._outage)
@@ -142,8 +143,9 @@ class _Client:
         """What still waits is dropped: nobody was promised it."""
         self._closed.set()
         self._thread.join()
-        self._producer.purge()
-        self._producer.flush(1.0)
+        with suppress(KafkaException):  # of one that is spent: there is nothing left to lose
+            self._producer.purge()
+            self._producer.flush(1.0)
 
 
 class _Delivery:
