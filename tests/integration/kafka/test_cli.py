@@ -117,7 +117,9 @@ def test_a_connector_runs_beside(kafka: str, prefix: str, scratch: Path) -> None
             producer.produce(topic, event)
         assert producer.flush(20) == 0
 
-    system = _commands(scratch / "data", kafka, prefix, CONNECTOR_TOPICS=f"{topic}=native", KAFKA_BOOTSTRAP="")
+    system = _commands(
+        scratch / "data", kafka, prefix, CONNECTOR_TOPICS=f"{topic}=native", KAFKA_BOOTSTRAP=""
+    )
     publish(events[:15])
     with system.running("up", "--kafka", kafka) as up:
         up.says("Gatewatch runs")
