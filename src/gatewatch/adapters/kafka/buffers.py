@@ -45,8 +45,7 @@ class Buffer:
         The client may skip records (seen after a broker was killed: five of them, never fetched). What is not there the
         second time either is none: markers of others' transactions, or what a compaction took.
         """
-        hole = (self.next_offset, offset)
-        if offset <= self.next_offset or hole in self._holes:
+        if offset <= self.next_offset or (hole := (self.next_offset, offset)) in self._holes:
             return False
         self._holes.add(hole)
         self._passed = offset + 1

@@ -80,9 +80,8 @@ class PostgresBook:
         self._tell((part, end, None) for part, end in ends.items())
 
     def _tell(self, found: Iterable[tuple[int, int, datetime | None]]) -> None:
-        told = sorted(
-            found, key=itemgetter(0)
-        )  # whoever tells at the same time locks the rows in this order, too
+        # Whoever tells at the same time locks the rows in this order, too.
+        told = sorted(found, key=itemgetter(0))
         if told:
             parts, ends, until = map(list, zip(*told, strict=True))
             wanted = {"topic": self._topic, "parts": parts, "ends": ends, "until": until}

@@ -71,7 +71,7 @@ def first_line(error: BaseException) -> str:
 class Session:
     """One connection in autocommit mode under a role, reopened when it broke. Not for use by several threads.
 
-    No statement takes longer than `seconds`.
+    No statement takes longer than `seconds`. A network that swallows packets is noticed within 15 seconds.
     """
 
     def __init__(
@@ -101,6 +101,7 @@ class Session:
             keepalives_idle=5,
             keepalives_interval=2,
             keepalives_count=3,
+            tcp_user_timeout=15_000,
         )
         # Asked before the role is taken: it would see nothing of a backend that another role logged in to.
         found = connection.execute("SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")
