@@ -326,6 +326,32 @@ def test_many_partitions_are_looked_at_together(vendor: Vendor) -> None:
         group.close()
 
 
+def test_what_the_client_skips_is_asked_for_again(vendor: Vendor) -> None:
+    """Where the client leaves messages out, as it was seen to do after a broker was killed, they come again; where
+    a vendor's transactions take offsets, nothing is missing, and that is found out for all of them at once.
+    """
+    vendor.put(vendor.sso, logins(40), partition=0)
+    vendor.transact(vendor.hub, logins(150))
+    group = bootstrap_kafka.vendor_topics(vendor.settings)
+    found: dict[str, list[int]] = {vendor.sso: [], vendor.hub: []}
+
+    def take(limit: int) -> list[Message]:
+        taken = group.take(limit, 1 << 20)
+        for one in taken:
+            found[one.topic].append(one.offset)
+        return taken
+
+    try:
+        until(lambda: bool(take(3) and found[vendor.sso]), "the first messages")
+        group._consumer.seek(TopicPartition(vendor.sso, 0, 30))  # noqa: SLF001 - what a client that skips does
+        began = monotonic()
+        until(lambda: not take(500) and sum(map(len, found.values())) >= 190, "all messages")
+        assert monotonic() - began < 15  # each transaction for itself takes a tenth of a second
+    finally:
+        group.close()
+    assert found == {vendor.sso: list(range(40)), vendor.hub: list(range(0, 300, 2))}
+
+
 def test_the_member_gives_what_lies_there(vendor: Vendor) -> None:
     """Messages come in order per partition, bounded in number and size, and with where they lie."""
     vendor.put(vendor.sso, logins(40))

@@ -45,6 +45,15 @@ class Vendor:
             producer.produce(topic, value, partition=n % PARTITIONS if partition is None else partition)
         assert producer.flush(PATIENCE) == 0
 
+    def transact(self, topic: str, values: Sequence[bytes]) -> None:
+        """Have the vendor write messages into one partition, each in a transaction of its own."""
+        producer = Producer(self.client | {"transactional.id": topic})
+        producer.init_transactions(PATIENCE)
+        for value in values:
+            producer.begin_transaction()
+            producer.produce(topic, value, partition=0)
+            producer.commit_transaction(PATIENCE)
+
     def committed(self, topic: str) -> dict[int, int]:
         """How far the group is; -1001 where it never said."""
         consumer = Consumer(self.client | {"group.id": self.group})

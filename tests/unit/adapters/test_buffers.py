@@ -29,7 +29,7 @@ def test_what_comes_in_order_is_not_doubted() -> None:
     """Each record follows on the last one, the first on what was claimed."""
     buffer = Buffer(CLAIM)
     for offset in (10, 11, 12):
-        assert not buffer.doubts(offset)
+        assert not buffer.holes.doubts(buffer.next_offset, offset)
         buffer.put(fetched(offset))
     assert (offsets(buffer), buffer.next_offset) == ([10, 11, 12], 13)
 
@@ -38,41 +38,41 @@ def test_what_skips_records_is_doubted_once() -> None:
     """It is fetched again; what is missing the second time as well is not there, and the next hole is doubted anew."""
     buffer = Buffer(CLAIM)
     buffer.put(fetched(10))
-    assert buffer.doubts(13)
-    assert not buffer.doubts(13)
+    assert buffer.holes.doubts(buffer.next_offset, 13)
+    assert not buffer.holes.doubts(buffer.next_offset, 13)
     buffer.put(fetched(13))
-    assert buffer.doubts(15)
-    assert not buffer.doubts(14)
+    assert buffer.holes.doubts(buffer.next_offset, 15)
+    assert not buffer.holes.doubts(buffer.next_offset, 14)
 
 
 def test_many_holes_are_doubted_together() -> None:
     """What lies behind a hole comes again with it: the holes in that were seen once, and those alone are believed."""
     buffer = Buffer(CLAIM)
-    assert buffer.doubts(11)
+    assert buffer.holes.doubts(buffer.next_offset, 11)
     for offset in (13, 15, 16):
-        buffer.pass_over(offset)
+        buffer.holes.pass_over(offset)
     for offset in (11, 13, 15, 16):
-        assert not buffer.doubts(offset)
+        assert not buffer.holes.doubts(buffer.next_offset, offset)
         buffer.put(fetched(offset))
     assert offsets(buffer) == [11, 13, 15, 16]
-    assert buffer.doubts(18)
+    assert buffer.holes.doubts(buffer.next_offset, 18)
 
 
 def test_a_larger_hole_is_another_one() -> None:
     """Where more is missing the second time, that is not believed either."""
     buffer = Buffer(CLAIM)
-    assert buffer.doubts(12)
-    assert buffer.doubts(13)
-    assert not buffer.doubts(13)
+    assert buffer.holes.doubts(buffer.next_offset, 12)
+    assert buffer.holes.doubts(buffer.next_offset, 13)
+    assert not buffer.holes.doubts(buffer.next_offset, 13)
 
 
 def test_records_that_were_skipped_and_come_again_are_all_kept_once() -> None:
     """Fetched again, the partition is whole and in order, and what was at hand is there once."""
     buffer = Buffer(CLAIM)
     buffer.put(fetched(10))
-    assert buffer.doubts(13)
+    assert buffer.holes.doubts(buffer.next_offset, 13)
     for offset in (10, 11, 12, 13):
-        assert not buffer.doubts(offset)
+        assert not buffer.holes.doubts(buffer.next_offset, offset)
         buffer.put(fetched(offset))
     assert offsets(buffer) == [10, 11, 12, 13]
 
@@ -80,10 +80,10 @@ def test_records_that_were_skipped_and_come_again_are_all_kept_once() -> None:
 def test_a_hole_before_the_first_record_is_doubted_too() -> None:
     """Also what was stored ends somewhere: the next one must follow on that."""
     buffer = Buffer(CLAIM)
-    assert buffer.doubts(11)
+    assert buffer.holes.doubts(buffer.next_offset, 11)
     buffer.put(fetched(10))
     buffer.forget(11)
-    assert buffer.doubts(12)
+    assert buffer.holes.doubts(buffer.next_offset, 12)
 
 
 def test_traces_are_read_where_they_are_asked_for() -> None:

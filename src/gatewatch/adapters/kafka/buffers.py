@@ -7,6 +7,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
+from gatewatch.adapters.kafka.holes import Holes
 from gatewatch.core.times import MAX_TIME
 from gatewatch.ports import Claim, LogRecord
 
@@ -26,8 +27,7 @@ class Buffer:
         self.stored = claim.next_offset
         self.paused = False
         self.size = 0
-        self._holes = set[tuple[int, int]]()
-        self._passed = claim.next_offset
+        self.holes = Holes(claim.next_offset)
         self._records: list[LogRecord] = []
         self._times: list[int] = []
 
@@ -38,26 +38,6 @@ class Buffer:
     def next_offset(self) -> int:
         """What should be fetched next."""
         return self._records[-1].offset + 1 if self._records else self.stored
-
-    def doubts(self, offset: int) -> bool:
-        """Whether what was fetched leaves something out, seen for the first time.
-
-        The client may skip records (seen after a broker was killed: five of them, never fetched). What is not there the
-        second time either is none: markers of others' transactions, or what a compaction took.
-        """
-        if offset <= self.next_offset or (hole := (self.next_offset, offset)) in self._holes:
-            return False
-        self._holes.add(hole)
-        self._passed = offset + 1
-        return True
-
-    def pass_over(self, offset: int) -> None:
-        """What lies behind a doubted hole is fetched again with it; what it leaves out was seen once as well, so that
-        many holes cost no more than one.
-        """
-        if offset > self._passed:
-            self._holes.add((self._passed, offset))
-        self._passed = offset + 1
 
     def put(self, message: Message) -> None:
         """Take what was fetched; what is at hand or stored already is of no use."""
@@ -82,8 +62,7 @@ class Buffer:
         n = bisect_left(self._records, offset, key=_offset)
         self.size -= sum(len(record.value) for record in self._records[:n])
         del self._records[:n], self._times[:n]
-        if self._holes:
-            self._holes = {hole for hole in self._holes if hole[1] > offset}
+        self.holes.forget(offset)
 
     @property
     def oldest(self) -> int | None:

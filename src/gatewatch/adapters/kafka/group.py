@@ -278,8 +278,8 @@ class KafkaGroup:
             self._outage.over()
             self._denied = False
             if part in again:
-                buffer.pass_over(offset)
-            elif buffer.doubts(offset):
+                buffer.holes.pass_over(offset)
+            elif buffer.holes.doubts(buffer.next_offset, offset):
                 skipped = (buffer.next_offset, offset)
                 self._log.debug("offsets are missing; they are fetched again", part=part, skipped=skipped)
                 again.add(part)

@@ -15,6 +15,7 @@ from confluent_kafka import Message as Fetched
 
 from gatewatch import logs, metrics
 from gatewatch.adapters.kafka.connection import DENIED, Config, Outage, close_in_time
+from gatewatch.adapters.kafka.holes import Holes
 from gatewatch.adapters.kafka.topics import Topics
 from gatewatch.connecting_ports import Message
 from gatewatch.ports import Unavailable
@@ -49,6 +50,9 @@ class VendorGroup:
         self._waiting = False
         self._kept: list[Message] = []
         self._unplaced: set[Place] = set()
+        self._next: dict[Place, int] = {}
+        self._holes: dict[Place, Holes] = {}
+        self._again: set[Place] = set()
         self._log = logs.get()
         self._brokers = Topics(config, PATIENCE)
         self._consumer = Consumer(config | self._own_config(group))
@@ -85,7 +89,12 @@ class VendorGroup:
 
     def _gone(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         del consumer  # takes them back itself, and commits what is done
-        self._unplaced -= {(place.topic, place.partition) for place in places}
+        for place in places:
+            gone = (place.topic, place.partition)
+            self._next.pop(gone, None)
+            self._holes.pop(gone, None)
+            self._unplaced.discard(gone)
+            self._again.discard(gone)
         self._log.info("vendor partitions revoked", parts=_shown(places))
 
     def _failed(self, error: KafkaError) -> None:
@@ -101,13 +110,13 @@ class VendorGroup:
             self._consumer.resume(self._consumer.assignment())
         found, self._kept = self._kept, []
         taken = 0
-        while len(found) < limit and taken < size:
-            fetched = self._consumer.poll(0 if found else WAIT)
-            if fetched is None:
+        for _ in range(limit - len(found)):
+            if taken >= size or (fetched := self._consumer.poll(0 if found or self._again else WAIT)) is None:
                 break
             if (message := self._heeded(fetched)) is not None:
                 found.append(message)
                 taken += len(message.value)
+        self._fetch_again()
         self._place()
         if not found:
             self._look()
@@ -121,7 +130,8 @@ class VendorGroup:
             offset = fetched.offset()
             assert part is not None
             assert offset is not None  # of a message without an error
-            return Message(topic, part, offset, fetched.value() or b"")
+            follows = self._follows((topic, part), offset)
+            return Message(topic, part, offset, fetched.value() or b"") if follows else None
         if error.code() == KafkaError._AUTO_OFFSET_RESET and part is not None:  # noqa: SLF001 - the library's own name
             self._unplaced.add((topic, part))
             return None
@@ -129,6 +139,35 @@ class VendorGroup:
             self._denied = error.str()
         self._failed(error)
         return None
+
+    def _follows(self, place: Place, offset: int) -> bool:
+        """Whether nothing is left out before a message; else its partition is fetched again (see `Holes`). The first
+        message of an assignment is believed.
+        """
+        holes = self._holes.setdefault(place, Holes(offset))
+        if place in self._again:
+            holes.pass_over(offset)
+            return False
+        skipped = (self._next.get(place, offset), offset)
+        if holes.doubts(*skipped):
+            self._log.debug("offsets are missing; they are fetched again", part=_name(place), skipped=skipped)
+            self._again.add(place)
+            return False
+        self._next[place] = offset + 1
+        holes.forget(offset)
+        return True
+
+    def _fetch_again(self) -> None:
+        places = [TopicPartition(*place, self._next[place]) for place in sorted(self._again)]
+        if not places:
+            return
+        try:
+            self._consumer.incremental_unassign(places)
+            self._consumer.incremental_assign(places)
+        except KafkaException as error:
+            self._failed(error.args[0])
+        else:
+            self._again.clear()
 
     def keep(self) -> None:
         """Poll, so that the group knows us; partitions are paused."""
@@ -166,8 +205,9 @@ class VendorGroup:
             offset = known.offset
         elif known.offset >= 0:
             metrics.GAPS.add()
-            where = f"{place.topic}/{place.partition}"
+            where = _name((place.topic, place.partition))
             self._log.error("a range of a vendor's topic was lost", part=where, gap=(known.offset, first))
+        self._next[place.topic, place.partition] = offset
         found = TopicPartition(place.topic, place.partition, offset)
         self._consumer.incremental_unassign([found])
         self._consumer.incremental_assign([found])
@@ -216,4 +256,8 @@ class VendorGroup:
 
 
 def _shown(places: Sequence[TopicPartition]) -> list[str]:
-    return sorted(f"{place.topic}/{place.partition}" for place in places)
+    return sorted(_name((place.topic, place.partition)) for place in places)
+
+
+def _name(place: Place) -> str:
+    return "{}/{}".format(*place)
