@@ -109,9 +109,8 @@ class Scene:
 
     def flow(self, seconds: float) -> None:
         """Let everything run for so long, which is what the scene is about."""
-        time.sleep(
-            seconds
-        )  # nothing is waited for: the load and the fault go on in other threads and processes
+        # Nothing is waited for: the load and the fault go on in other threads and processes.
+        time.sleep(seconds)
 
     def dies(self, child: Child) -> float:
         """Wait until a process has killed itself; when that was."""

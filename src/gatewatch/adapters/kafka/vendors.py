@@ -144,7 +144,8 @@ class VendorGroup:
         """Whether nothing is left out before a message; else its partition is fetched again (see `Holes`). The first
         message of an assignment is believed.
         """
-        holes = self._holes.setdefault(place, Holes(offset))
+        if (holes := self._holes.get(place)) is None:
+            holes = self._holes[place] = Holes(offset)
         if place in self._again:
             holes.pass_over(offset)
             return False
