@@ -182,14 +182,15 @@ def test_what_was_not_appended_is_not_done(vendor: Vendor) -> None:
     """
     vendor.put(vendor.sso, logins(40))
     settings = vendor.settings
-    group = bootstrap_kafka.vendor_topics(settings)
     limits = Limits(1 << 20, 1 << 20, 1_000, 64)
-    work = Connecting(group, settings.vendor_topics, _Absent(), bootstrap.SystemClock(), "default", limits)
-    until(lambda: not _turned(work), "messages that cannot be appended")
-    for _ in range(20):
-        group.keep()
-        assert not _turned(work)
-    group.close()
+    with contextlib.closing(bootstrap_kafka.vendor_topics(settings)) as group:
+        work = Connecting(
+            group, settings.vendor_topics, _Absent(), bootstrap.SystemClock(), "default", limits
+        )
+        until(lambda: not _turned(work), "messages that cannot be appended")
+        for _ in range(20):
+            group.keep()
+            assert not _turned(work)
     assert vendor.done(vendor.sso) == 0
     on = vendor.on
     with on.running(), vendor.connected():
@@ -211,28 +212,27 @@ def test_partitions_move_while_it_waits(vendor: Vendor) -> None:
     """
     vendor.put(vendor.sso, logins(40))
     settings = vendor.settings
-    waiting, other = (bootstrap_kafka.vendor_topics(settings) for _ in range(2))
-    limits, log = Limits(1 << 20, 1 << 20, 1_000, 64), _Absent()
-    work = Connecting(waiting, settings.vendor_topics, log, bootstrap.SystemClock(), "default", limits)
-    until(lambda: not _turned(work), "messages that cannot be appended")
+    limits, log, on = Limits(1 << 20, 1 << 20, 1_000, 64), _Absent(), vendor.on
+    with contextlib.closing(bootstrap_kafka.vendor_topics(settings)) as waiting:
+        work = Connecting(waiting, settings.vendor_topics, log, bootstrap.SystemClock(), "default", limits)
+        until(lambda: not _turned(work), "messages that cannot be appended")
+        # It joins only now: while a member does not poll, a rebalance, and what the others ask, waits for it.
+        with contextlib.closing(bootstrap_kafka.vendor_topics(settings)) as other:
 
-    def shares() -> tuple[int, int]:
-        waiting.keep()
-        other.keep()
-        return len(waiting.lag()), len(other.lag())
+            def shares() -> tuple[int, int]:
+                waiting.keep()
+                other.keep()
+                return len(waiting.lag()), len(other.lag())
 
-    until(lambda: shares() == (PARTITIONS, PARTITIONS), "a share for each of them")
-    other.close()
+            until(lambda: shares() == (PARTITIONS, PARTITIONS), "a share for each of them")
 
-    def whole() -> bool:
-        waiting.keep()
-        return len(waiting.lag()) == 2 * PARTITIONS
+        def whole() -> bool:
+            waiting.keep()
+            return len(waiting.lag()) == 2 * PARTITIONS
 
-    until(whole, "all partitions again")
-    on = vendor.on
-    log.log = on.log
-    until(lambda: _turned(work) and vendor.done(vendor.sso) == 40, "all messages")
-    waiting.close()
+        until(whole, "all partitions again")
+        log.log = on.log
+        until(lambda: _turned(work) and vendor.done(vendor.sso) == 40, "all messages")
     with on.running():
         on.eventually("SELECT count(*)::int FROM login_events", 40)
     assert sorted(on.stored()) == ids(40)
