@@ -4,8 +4,9 @@ import subprocess
 import sys
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
-from gatewatch.adapters.kafka.connection import config
+from gatewatch.adapters.kafka.connection import close_in_time, config
 from gatewatch.settings import Settings, SettingsError, read
 
 SCRAM = {"security": "sasl_ssl", "sasl": "SCRAM-SHA-512", "username": "gate", "password": "secret"}
@@ -92,3 +93,15 @@ def test_without_kafka_nothing_of_it_is_loaded() -> None:
         "sys.exit('confluent_kafka' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_client_that_cannot_be_closed(capsys: pytest.CaptureFixture[str]) -> None:
+    """What goes wrong while it leaves is told in one line; whoever closes it goes on."""
+
+    def close() -> None:
+        raise KafkaException(KafkaError(KafkaError._TRANSPORT))  # noqa: SLF001 - the library's own name
+
+    close_in_time(close)
+    told = "".join(capsys.readouterr())
+    assert "left without saying good-bye" in told
+    assert "Traceback" not in told

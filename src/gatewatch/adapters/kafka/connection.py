@@ -16,7 +16,9 @@ from gatewatch.settings import Settings
 MAX_RECORD = 4 << 20
 #: How often clients look how many partitions a topic has, in milliseconds.
 METADATA_AGE = 5_000
-
+#: After how long a consumer that had enough at hand fetches again, in milliseconds. By itself it waits for a second, in
+#: which a reader may run dry.
+QUEUE_BACKOFF = 20
 #: How long a client may take to leave its group, in seconds.
 CLOSE_SECONDS = 5.0
 #: What brokers say of something that we have no right to.
@@ -102,7 +104,14 @@ def close_in_time(close: Callable[[], None]) -> None:
     """Close a client, and wait for it no longer than `CLOSE_SECONDS`: where a broker hangs the library waits without
     end for it to take note of a commit.
     """
-    closing = Thread(target=close, name="kafka-close", daemon=True)
+
+    def closed() -> None:
+        try:
+            close()
+        except KafkaException as error:
+            logs.get().warning("a Kafka client left without saying good-bye", reason=error.args[0].str())
+
+    closing = Thread(target=closed, name="kafka-close", daemon=True)
     closing.start()
     closing.join(CLOSE_SECONDS)
 

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from gatewatch import logs, metrics
 from gatewatch.adapters.kafka.buffers import Buffer, record_of, traced_record_of
-from gatewatch.adapters.kafka.connection import DENIED, Config, Outage, close_in_time
+from gatewatch.adapters.kafka.connection import DENIED, QUEUE_BACKOFF, Config, Outage, close_in_time
 from gatewatch.adapters.kafka.topics import Looks, Topics, found_topic
 from gatewatch.log_ports import FoundTopic, Head, LogBook, Membership, WrongLog
 from gatewatch.ports import Claim, LogRecord, Unavailable
@@ -42,6 +42,7 @@ def member(group: str, ahead: int, timeout: float) -> Config:
         "queued.min.messages": ahead,
         "queued.max.messages.kbytes": MOST_BYTES >> 11,
         "fetch.wait.max.ms": 100,
+        "fetch.queue.backoff.ms": QUEUE_BACKOFF,
     }
 
 

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as Fetched
 
 from gatewatch import logs, metrics
-from gatewatch.adapters.kafka.connection import DENIED, Config, Outage, close_in_time
+from gatewatch.adapters.kafka.connection import DENIED, QUEUE_BACKOFF, Config, Outage, close_in_time
 from gatewatch.adapters.kafka.holes import Holes
 from gatewatch.adapters.kafka.topics import Topics
 from gatewatch.connecting_ports import Message
@@ -72,6 +72,7 @@ class VendorGroup:
             "max.poll.interval.ms": HANGING,
             "session.timeout.ms": SILENT,
             "queued.max.messages.kbytes": AHEAD_KIB,
+            "fetch.queue.backoff.ms": QUEUE_BACKOFF,
             "fetch.wait.max.ms": 200,
             "topic.metadata.refresh.interval.ms": METADATA_AGE,
             "error_cb": self._failed,
