@@ -38,7 +38,7 @@ class Connector:
                 if failures:
                     self._log.info("the connector goes on", attempts=failures)
                 failures = 0
-                self._heartbeat.beat()
+                self._tell(working=True)
         finally:
             self._topics.close()
             self._reset()
@@ -46,10 +46,14 @@ class Connector:
     def _wait(self, failures: int, error: Unavailable) -> None:
         if failures == 1:
             self._log.warning("the connector waits", reason=str(error))
-        self._heartbeat.beat(working=False)
+        self._tell(working=False)
         self._topics.keep()
         self._look()
         self._stop.wait(backoff(0.05, failures, MOST_BACKOFF))
+
+    def _tell(self, *, working: bool) -> None:
+        self._heartbeat.beat(working=working)
+        metrics.CONNECTOR_WAITING.set(not working)
 
     def _look(self) -> None:
         if monotonic() >= self._next_look:

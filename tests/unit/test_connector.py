@@ -92,6 +92,7 @@ def test_an_outage_may_last(tmp_path: Path) -> None:
     assert topics.kept == 3_000
     assert (topics.closed, reset) == (1, ["reset"])
     assert heartbeat.read_text() == WAITING
+    assert _waiting() == 1
 
 
 def test_it_goes_on(tmp_path: Path) -> None:
@@ -100,7 +101,13 @@ def test_it_goes_on(tmp_path: Path) -> None:
     stop, topics, _ = run(5, 100, heartbeat)
     assert len(stop.waits) == topics.kept == 5
     assert heartbeat.read_text() == WORKING
+    assert _waiting() == 0
     (family,) = metrics.CONNECTOR_LAG.collector.collect()
     assert [(sample.labels, sample.value) for sample in family.samples] == [
         ({"topic": "vendor", "partition": "3"}, 7.0)
     ]
+
+
+def _waiting() -> float:
+    ((sample,),) = [family.samples for family in metrics.CONNECTOR_WAITING.collector.collect()]
+    return sample.value

@@ -239,6 +239,11 @@ CONNECTOR_LAG = Gauge[str, int](
     Label("topic", open="the topics that are configured"),
     Label("partition", open="their partitions"),
 )
+CONNECTOR_WAITING = Gauge[()](
+    "gatewatch_connector_waiting",
+    "1 while it cannot go on: the log, the vendor's brokers or one of the topics is away, or they refuse it; else 0.",
+    ("connector",),
+)
 
 # Each process ------------------------------------------------------------------------------------------------------
 

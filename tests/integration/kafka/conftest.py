@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.kafka.rig import OnKafka
+from tests.integration.kafka.vendor import Vendor
 
 
 @pytest.fixture
@@ -13,3 +14,9 @@ def on_kafka(kafka: str, database: str) -> Iterator[OnKafka]:
     found = OnKafka(kafka, database)
     yield found
     found.close()
+
+
+@pytest.fixture
+def vendor(on_kafka: OnKafka) -> Vendor:
+    """A vendor with topics of four partitions."""
+    return Vendor(on_kafka)

@@ -35,12 +35,6 @@ from tests.support.commands import Commands, until
 DATA = Path(__file__).parents[2] / "data" / "vendors"
 
 
-@pytest.fixture
-def vendor(on_kafka: OnKafka) -> Vendor:
-    """A vendor with topics of four partitions."""
-    return Vendor(on_kafka)
-
-
 def test_what_vendors_publish_is_stored(vendor: Vendor) -> None:
     """Messages of two vendors, over several partitions, are stored as events under their ids; what cannot be read
     becomes a dead letter with its bytes and a reason, beside events of the same message; the group knows that all of
@@ -252,39 +246,6 @@ def test_the_vendors_brokers_go_away(on_kafka: OnKafka, broker: Broker, tmp_path
         on_kafka.eventually("SELECT count(*)::int FROM login_events", 40)
         until(lambda: heartbeat.read_text() == WORKING, "that it works")
     assert sorted(on_kafka.stored()) == ids(40)
-
-
-def test_latest_is_said_once(vendor: Vendor) -> None:
-    """A group that begins at the end leaves out what was there before, and never again."""
-    vendor.put(vendor.sso, logins(8))
-    on = vendor.on
-    with vendor.connected(connector_from="latest"):
-        until(lambda: vendor.done(vendor.sso) == 8, "a place in each partition")
-    vendor.put(vendor.sso, logins(8, 8))
-    with on.running(), vendor.connected(connector_from="latest"):
-        on.eventually("SELECT count(*)::int FROM login_events", 8)
-    assert sorted(on.stored()) == sorted(f"keycloak-kc-{i}" for i in range(8, 16))
-
-
-def test_what_the_vendor_deleted_too_early(vendor: Vendor) -> None:
-    """A range that is gone before it was read is told as an error and counted; what is left is read."""
-    vendor.put(vendor.sso, logins(8), partition=0)
-    on = vendor.on
-    with on.running(), vendor.connected():
-        on.eventually("SELECT count(*)::int FROM login_events", 8)
-        until(lambda: vendor.done(vendor.sso) == 8, "the group's offsets")
-        before = _gaps()
-    vendor.put(vendor.sso, logins(8, 8), partition=0)
-    place = TopicPartition(vendor.sso, 0, 12)
-    for future in on.admin.delete_records([place]).values():
-        future.result()
-    with on.running(), vendor.connected():
-        on.eventually("SELECT count(*)::int FROM login_events", 12)
-    assert _gaps() == before + 1
-
-
-def _gaps() -> float:
-    return float(metrics.GAPS.collector._value.get())  # noqa: SLF001 - the library offers no other way
 
 
 def test_health_and_lag(vendor: Vendor, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ end; what was appended after the last commit of a process that was killed comes 
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, time
 from typing import Literal
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -37,12 +37,15 @@ Place = tuple[str, int]
 
 
 class VendorGroup:
-    """One member; `begin` is where a partition is read from that the group has never read."""
+    """One member; `begin` is where a partition is read from that the group has never read: at its first message, or at
+    the first that came after this member was made (a partition that is added later is thus read whole).
+    """
 
     def __init__(
         self, config: Config, group: str, topics: Collection[str], begin: Literal["earliest", "latest"]
     ) -> None:
-        self._topics, self._begin = list(topics), begin
+        self._topics = list(topics)
+        self._since = round(time() * 1_000) if begin == "latest" else None
         self._outage = Outage("reading vendors' topics")
         self._failing = False
         self._denied = ""
@@ -202,10 +205,12 @@ class VendorGroup:
     def _begin_at(self, place: TopicPartition) -> None:
         (known,) = self._consumer.committed([place], timeout=PATIENCE)
         first, end = self._consumer.get_watermark_offsets(place, timeout=PATIENCE)
-        offset = end if known.offset < 0 and self._begin == "latest" else first
-        if first <= known.offset <= end:
+        offset = first
+        if known.offset < 0:
+            offset = first if self._since is None else self._offset_at(place, self._since, end)
+        elif first <= known.offset <= end:
             offset = known.offset
-        elif known.offset >= 0:
+        else:
             metrics.GAPS.add()
             where = _name((place.topic, place.partition))
             self._log.error("a range of a vendor's topic was lost", part=where, gap=(known.offset, first))
@@ -214,6 +219,14 @@ class VendorGroup:
         self._consumer.incremental_unassign([found])
         self._consumer.incremental_assign([found])
         self._consumer.store_offsets(offsets=[found])  # so that "latest" is said once, and not at each start
+
+    def _offset_at(self, place: TopicPartition, time: int, end: int) -> int:
+        """Of the first message from a time on (ms); where there is none yet, the end."""
+        asked = TopicPartition(place.topic, place.partition, time)
+        (found,) = self._consumer.offsets_for_times([asked], timeout=PATIENCE)
+        if found.error is not None:
+            raise KafkaException(found.error)
+        return found.offset if found.offset >= 0 else end
 
     # How it goes ------------------------------------------------------------------------------------------------------
 
