@@ -109,5 +109,5 @@ def test_it_goes_on(tmp_path: Path) -> None:
 
 
 def _waiting() -> float:
-    ((sample,),) = [family.samples for family in metrics.CONNECTOR_WAITING.collector.collect()]
-    return sample.value
+    (family,) = metrics.CONNECTOR_WAITING.collector.collect()
+    return family.samples[0].value

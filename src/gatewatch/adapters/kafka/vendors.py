@@ -205,12 +205,12 @@ class VendorGroup:
     def _begin_at(self, place: TopicPartition) -> None:
         (known,) = self._consumer.committed([place], timeout=PATIENCE)
         first, end = self._consumer.get_watermark_offsets(place, timeout=PATIENCE)
-        offset = first
         if known.offset < 0:
-            offset = first if self._since is None else self._offset_at(place, self._since, end)
+            offset = first if self._since is None else self._first_since(self._since, place, end)
         elif first <= known.offset <= end:
             offset = known.offset
         else:
+            offset = first
             metrics.GAPS.add()
             where = _name((place.topic, place.partition))
             self._log.error("a range of a vendor's topic was lost", part=where, gap=(known.offset, first))
@@ -220,9 +220,9 @@ class VendorGroup:
         self._consumer.incremental_assign([found])
         self._consumer.store_offsets(offsets=[found])  # so that "latest" is said once, and not at each start
 
-    def _offset_at(self, place: TopicPartition, time: int, end: int) -> int:
-        """Of the first message from a time on (ms); where there is none yet, the end."""
-        asked = TopicPartition(place.topic, place.partition, time)
+    def _first_since(self, since: int, place: TopicPartition, end: int) -> int:
+        """The offset of the first message from a time on (ms); where there is none yet, the end."""
+        asked = TopicPartition(place.topic, place.partition, since)
         (found,) = self._consumer.offsets_for_times([asked], timeout=PATIENCE)
         if found.error is not None:
             raise KafkaException(found.error)
