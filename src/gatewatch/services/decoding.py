@@ -29,15 +29,20 @@ _is_tenant = re.compile(TENANT).fullmatch
 
 def decode(found: LogRecord, claim: Claim, received: int, foreign: ReadForeign) -> Record:
     """The record; what cannot be read becomes a reject with a deterministic id, never an exception."""
-    id = f"{claim.topic}-{claim.part}-{found.offset}"
-    if found.value[:1] in (b"{", b"["):
-        return foreign(found.value, found.key, id, received)
+    value = found.value
+    if value.startswith((b"{", b"[")):
+        return foreign(value, found.key, name_of(found, claim), received)
     try:
-        record = records.decode(found.value)
+        record = records.decode(value)
         check(record)
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        return undecodable(found, id, received, str(error))
+        return undecodable(found, name_of(found, claim), received, str(error))
     return record
+
+
+def name_of(found: LogRecord, claim: Claim) -> str:
+    """What a record without an id of its own is known by."""
+    return f"{claim.topic}-{claim.part}-{found.offset}"
 
 
 def check(record: Record) -> None:
@@ -67,9 +72,10 @@ def check(record: Record) -> None:
 
 def refusal(found: LogRecord, record: Record, claim: Claim) -> RejectRecord:
     """The reject that stands for a record which the store refuses by itself."""
-    id = f"{claim.topic}-{claim.part}-{found.offset}"
     detail = "the store refuses a value of this record"
-    return _reject(found, id, record.received, REFUSED, detail, record.origin, record.tenant_id)
+    return _reject(
+        found, name_of(found, claim), record.received, REFUSED, detail, record.origin, record.tenant_id
+    )
 
 
 def tenant_of(key: str) -> str | None:
