@@ -18,7 +18,7 @@ import pytest
 import gatewatch
 from tests.support.servers import ROOT
 
-LOCKS = [f"requirements{kind}.lock" for kind in ("", "-dev", "-boot", "-node", "-java")]
+LOCKS = [f"requirements{kind}.lock" for kind in ("", "-dev", "-boot", "-node", "-java", "-helm", "-compile")]
 
 #: Stands for node and its npm: it notes what it was asked, and "builds" an app.
 FAKE_NODE = """#!/bin/sh
@@ -52,7 +52,7 @@ class Checkout:
         self.folder.mkdir()
         self.bin.mkdir()
         (self.folder / "scripts").mkdir()
-        for name in ["run.py", "pyproject.toml", "scripts/web_app.py", *LOCKS]:
+        for name in ["run.py", "pyproject.toml", "scripts/compiled.py", "scripts/web_app.py", *LOCKS]:
             shutil.copy(ROOT / name, self.folder / name)
         self.provide_uv()
 
