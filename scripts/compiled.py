@@ -110,11 +110,12 @@ def provide(python: str, step: Step) -> None:
     """Compile where that was not done yet. Raises `Unavailable`, and what `step` raises."""
     if drop_stale():
         return
-    _require_compiler()
+    require_compiler()
     step("compiling the core (a minute)", [python, "-m", "scripts.compiled"], os.environ)
 
 
-def _require_compiler() -> None:
+def require_compiler() -> None:
+    """Raises `Unavailable` where C cannot be compiled, or not for this Python."""
     import shlex
     import sysconfig
 
@@ -173,15 +174,15 @@ def _generate(source: Path, modules: Sequence[str], work: Path) -> Sequence[obje
 def _compile(modules: Sequence[object], work: Path) -> None:
     """Have the C compiler make extension modules of it, in `work`/lib."""
     from setuptools import Distribution
-    from setuptools.errors import BaseError
+    from setuptools.errors import CCompilerError, ExecError
 
     command = Distribution({"name": "gatewatch", "ext_modules": modules}).get_command_obj("build_ext")
     command.build_lib, command.build_temp = str(work / "lib"), str(work / "objects")
     command.ensure_finalized()
     try:
         command.run()
-    except BaseError as error:
-        raise Refused(str(error)) from error
+    except (CCompilerError, ExecError) as error:
+        raise Refused("the C compiler could not do it") from error
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -29,7 +29,7 @@ def test_numbers_show_what_means_something(value: float, shown: str) -> None:
 def test_the_closing_table_names_the_machine_and_the_gates() -> None:
     """Given a figure with a gate and one without, then only the first says PASS."""
     first, _, ratio, size = closing(REPORT)
-    assert "a processor, 2 cores, Python 3.11.7, PostgreSQL 18.6 (fsync on)" in first
+    assert "a processor, 2 cores, Python 3.11.7 (core: pure Python), PostgreSQL 18.6 (fsync on)" in first
     shown = "full_pipeline.ratio 0.31 times 0.29 … 0.33 PASS (≥ 0.25), goal 0.5 open"
     assert " ".join(ratio.split()) == shown
     assert size.split() == ["sizes.profile_median", "1,234", "bytes"]
