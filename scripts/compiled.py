@@ -64,7 +64,7 @@ def drop(root: Path = ROOT) -> None:
     """Throw all extension modules away; the stamp goes first."""
     _stamp(root).unlink(missing_ok=True)
     for path in extensions(root):
-        os.unlink(path)
+        Path(path).unlink(missing_ok=True)
 
 
 def extensions(root: Path = ROOT) -> Iterator[str]:
@@ -152,7 +152,7 @@ def _generate(source: Path, modules: Sequence[str], work: Path) -> Sequence[obje
 
     from mypyc.build import mypycify
 
-    options = ["--config-file=", f"--cache-dir={work / 'mypy'}"]
+    options = ["--config-file=", "--follow-imports=silent", f"--cache-dir={work / 'mypy'}"]
     paths = [f"gatewatch/{name}" for name in modules]
     said = io.StringIO()
     try:
