@@ -65,10 +65,11 @@ class Checkout:
         uv.write_text(FAKE_UV.format(**names, extra=extra))
         uv.chmod(0o755)
 
-    def run(self, *args: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run run.py to its end."""
         command = [sys.executable, str(self.folder / "run.py"), *args]
-        return subprocess.run(command, capture_output=True, text=True, env=self.environment, check=False)
+        env = self.environment | environment
+        return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
 
     def provide_node(self, extra: str = "") -> None:
         """Have the next Node that is installed be one that fetches nothing."""
@@ -271,6 +272,37 @@ class TestWebApp:
         assert web.run("setup").returncode == 0
 
 
+class TestCompiledCore:
+    @pytest.mark.parametrize("verb", ["setup", "demo", "lint"])
+    def test_what_is_old_goes_first(self, checkout: Checkout, verb: str) -> None:
+        """Given extension modules that nobody vouches for, whatever is asked for, then they are thrown away."""
+        old = checkout.folder / "src" / "gatewatch" / "core" / "counts.so"
+        old.parent.mkdir(parents=True)
+        old.touch()
+        checkout.run(verb)
+        assert not old.exists()
+
+    @pytest.mark.parametrize(("ci", "status"), [("", 0), ("true", 1)])
+    def test_without_a_compiler_it_stays_python(self, checkout: Checkout, ci: str, status: int) -> None:
+        """Without a C compiler that is said in one line, and it is no failure but in CI."""
+        done = checkout.run("compile", CC="no-such-compiler", CI=ci)
+        assert done.returncode == status
+        said = done.stderr.splitlines()[-1]
+        assert said == (
+            "gatewatch: Gatewatch runs as pure Python, which is slower: there is no C compiler (no-such-compiler)"
+        )
+
+    def test_is_thrown_away_when_asked(self, checkout: Checkout) -> None:
+        """`compile --drop` needs no set-up and leaves the sources alone."""
+        core = checkout.folder / "src" / "gatewatch" / "core"
+        core.mkdir(parents=True)
+        (core / "counts.py").touch()
+        (core / "counts.so").touch()
+        assert checkout.run("compile", "--drop").returncode == 0
+        assert [path.name for path in core.iterdir()] == ["counts.py"]
+        assert checkout.asked() == []
+
+
 class TestWords:
     @pytest.mark.parametrize(
         ("args", "command"),
@@ -294,9 +326,14 @@ class TestWords:
         assert done.returncode == 0
         assert all(
             f"run.py {word}" in done.stdout
-            for word in ("demo", "test", "lint", "bench", "faults", "fuzz", "setup")
+            for word in ("demo", "test", "lint", "bench", "compile", "faults", "fuzz", "setup")
         )
         assert not (checkout.folder / ".local").exists()
+
+
+def versions(name: str) -> set[str]:
+    """The packages of a lock file, each with its version."""
+    return set(re.findall(r"^[\w.-]+==\S+", (ROOT / name).read_text(), re.M))
 
 
 class TestLockFiles:
@@ -318,8 +355,14 @@ class TestLockFiles:
 
     def test_development_has_the_same_versions(self) -> None:
         """Tests run against the versions that a user gets."""
-        run, dev = (set(re.findall(r"^[\w.-]+==\S+", (ROOT / name).read_text(), re.M)) for name in LOCKS[:2])
+        run, dev = versions("requirements.lock"), versions("requirements-dev.lock")
         assert run <= dev
+
+    def test_the_image_is_compiled_with_the_same_tools(self) -> None:
+        """What compiles the image's core is what compiled and tested it here."""
+        tools = versions("requirements-compile.lock")
+        assert {tool.partition("==")[0] for tool in tools} >= {"mypy", "setuptools"}
+        assert tools <= versions("requirements-dev.lock")
 
     def test_the_version_is_one(self) -> None:
         """The package says the version that it is installed as."""
