@@ -31,7 +31,7 @@ from gatewatch.core.records import EventRecord
 from gatewatch.core.signals import Assessment
 from gatewatch.log_ports import Membership
 from gatewatch.ports import LOGINS, Batch, Claim, Deleted, EventRow, LogRecord
-from gatewatch.services.batches import event_row
+from gatewatch.services.batching import event_row
 from gatewatch.services.decoding import decode
 from gatewatch.settings import Settings
 

@@ -10,9 +10,10 @@ from ipaddress import ip_address, ip_network
 import msgspec
 
 from gatewatch.adapters.useragents import UserAgents
-from gatewatch.core import attributes, profiles, sources
+from gatewatch.core import attributes, learning, sources, subjects
 from gatewatch.core.context import Context, SourceNumbers
-from gatewatch.core.engine import Engine, StoredLogin
+from gatewatch.core.detection import StoredLogin
+from gatewatch.core.engine import Engine
 from gatewatch.core.events import Asn, Geo, LoginEvent, prefix_of
 from gatewatch.core.policy import Policy
 from gatewatch.core.profiles import Profile
@@ -103,13 +104,13 @@ class Replay:
         profile = self.profiles.setdefault(event.user_key, Profile())
         context = self._context(event, source)
         assessment, change = self.engine.step(profile, event, context, self.policy, asked=self._asked)
-        profiles.apply(profile, change)
+        learning.apply(profile, change)
         if event.is_success:
             self._frequencies.count(attributes.values_of(event))
             source.logins.append(event)
             return Verdict(event, assessment, tuple(self._doubts(source, event.time)))
         if event.is_attack_failure:
-            sources.count_failure(source.buckets, event, _SALT)
+            subjects.count_failure(source.buckets, event, _SALT)
             source.pending += 1
             findings = self._review(subject, source, event.time)
             return Verdict(event, assessment, tuple(self._doubts(source, event.time)), findings)
@@ -164,7 +165,7 @@ class Replay:
             evidence=msgspec.json.encode(evidence),
         )
         assessment, change = self.engine.judge(profile, control, StoredLogin(login, 1), self.policy)
-        profiles.apply(profile, change)
+        learning.apply(profile, change)
         return assessment
 
 

@@ -8,9 +8,10 @@ import msgspec
 
 from benchmarks import worlds
 from benchmarks.replay import Plan
-from gatewatch.core import attributes, profiles
+from gatewatch.core import attributes, learning, profiles
+from gatewatch.core.assessing import Asked
 from gatewatch.core.context import Context
-from gatewatch.core.engine import Asked, Engine
+from gatewatch.core.engine import Engine
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.policy import DEFAULT
 from gatewatch.core.profiles import Profile
@@ -83,7 +84,7 @@ def _step(
     if change.op != "none":
         if profile is None:
             profile = state[event.user_key] = Profile()
-        profiles.apply(profile, change)
+        learning.apply(profile, change)
 
 
 def _pass(engine: Engine, state: dict[str, Profile], cases: Sequence[_Case]) -> Cost:

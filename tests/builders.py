@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from gatewatch.core import engine, profiles
+from gatewatch.core import assessing, engine, learning
 from gatewatch.core.context import EMPTY, Context, SourceNumbers
 from gatewatch.core.detection import Situation
 from gatewatch.core.events import Asn, Geo, LoginEvent, User, UserAgent
@@ -92,7 +92,7 @@ def learn(events: Iterable[LoginEvent], profile: Profile | None = None, policy: 
     """The profile after these events, all of them trusted (no detector looks at them)."""
     state = profile if profile is not None else Profile()
     for event in events:
-        profiles.apply(state, _RECORDER.step(state, event, EMPTY, policy)[1])
+        learning.apply(state, _RECORDER.step(state, event, EMPTY, policy)[1])
     return state
 
 
@@ -100,7 +100,7 @@ def situation(
     event: LoginEvent, history: Iterable[LoginEvent] = (), context: Context = EMPTY, policy: Policy = DEFAULT
 ) -> Situation:
     """An event against the profile its history leaves."""
-    return engine.situate(learn(history), event, context, policy)
+    return assessing.situate(learn(history), event, context, policy)
 
 
 def under(finding: str, failures: int = 100) -> Context:

@@ -10,13 +10,14 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from gatewatch.core.anomalies import Anomaly
-from gatewatch.core.engine import StoredLogin
+from gatewatch.core.detection import StoredLogin
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.policy import Policy
 from gatewatch.core.profiles import Profile
 from gatewatch.core.records import ControlRecord, EventRecord, RejectRecord
+from gatewatch.core.shares import Share
 from gatewatch.core.signals import Assessment
-from gatewatch.core.sources import Buckets, Share
+from gatewatch.core.sources import Buckets
 from gatewatch.core.times import MINUTE
 
 LOGINS = "gatewatch.logins"

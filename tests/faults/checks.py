@@ -13,12 +13,12 @@ import msgspec
 from gatewatch import bootstrap
 from gatewatch.core import anomalies, profiles, records
 from gatewatch.core.anomalies import Anomaly
+from gatewatch.core.countmin import CHUNK, CountMin
 from gatewatch.core.decisions import challenge_id, decision_id, login_id
 from gatewatch.core.engine import Engine
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.partitioning import partition_of
 from gatewatch.core.records import ControlRecord, EventRecord, RejectRecord
-from gatewatch.core.sketches import CHUNK, CountMin
 from gatewatch.core.times import HOUR, MINUTE
 from gatewatch.ingest.contract import Arrival
 from gatewatch.ingest.decisions import login_of, read_decision, read_report

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from gatewatch.core import anomalies, sources
+from gatewatch.core import anomalies, subjects
 from gatewatch.core.anomalies import SLOT, Anomaly
 from gatewatch.core.engine import Engine
 from gatewatch.core.policy import DEFAULT
@@ -103,7 +103,7 @@ def too_late(stored: Stored, gone: dict[SlotKey, int]) -> Counter[SlotKey]:
     for row in stored.events:
         if row.event.is_attack_failure:
             slot = row.event.time // SLOT * SLOT
-            for kind, value in sources.subjects_of(row.event):
+            for kind, value in subjects.subjects_of(row.event):
                 key = (row.event.tenant_id, kind, value)
                 found.update(
                     (key, s)

@@ -4,14 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from gatewatch.core import anomalies, attributes, profiles, signals, sources
+from gatewatch.core import anomalies, attributes, learning, signals, sources, subjects
 from gatewatch.core.anomalies import Anomaly
-from gatewatch.core.engine import Engine, StoredLogin
+from gatewatch.core.detection import StoredLogin
+from gatewatch.core.engine import Engine
 from gatewatch.core.policy import Policy
 from gatewatch.core.profiles import Profile
 from gatewatch.core.sources import Buckets
 from gatewatch.ports import SourceKey, TenantKey, UserState
-from gatewatch.services.batches import see
+from gatewatch.services.batching import see
 from gatewatch.services.frequencies import TenantFrequencies
 from tests.faults.stored import BucketRow, Stored, StoredControl, StoredEvent
 
@@ -81,7 +82,7 @@ class _User:
         if change.op != "none":
             if self.state is None:
                 self.state = UserState(Profile())
-            profiles.apply(self.state.profile, change)
+            learning.apply(self.state.profile, change)
             see(self.state, event, assessment)
         self.hits += anomalies.hits_of(event, assessment, policy)
 
@@ -97,7 +98,7 @@ class _User:
         self._same(f"assessment of control {control.id} at {row.place}", row.assessment, encoded)
         if change.op != "none":
             self.state = state
-            profiles.apply(state.profile, change)
+            learning.apply(state.profile, change)
         if assessment is not None and login is not None:
             hits = anomalies.hits_of(login.event, assessment, policy)
             self.hits += [hit for hit in hits if hit.detector not in login.detectors]
@@ -117,9 +118,9 @@ def rebuilt_buckets(stored: Stored) -> dict[BucketRow, sources.Bucket]:
     for row in stored.events:
         event = row.event
         if event.is_attack_failure:
-            for kind, value in sources.subjects_of(event):
+            for kind, value in subjects.subjects_of(event):
                 share = shares[(event.tenant_id, kind, value), row.place[1]]
-                sources.count_failure(share, event, stored.salts[event.tenant_id])
+                subjects.count_failure(share, event, stored.salts[event.tenant_id])
     return {
         (key, part, index): bucket for (key, part), share in shares.items() for index, bucket in share.items()
     }
@@ -130,7 +131,7 @@ def united(rebuilt: dict[BucketRow, sources.Bucket]) -> dict[SourceKey, Buckets]
     shares: dict[SourceKey, dict[int, Buckets]] = defaultdict(lambda: defaultdict(dict))
     for (key, part, index), bucket in rebuilt.items():
         shares[key][part][index] = bucket
-    return {key: sources.unite(by_part.values()) for key, by_part in shares.items()}
+    return {key: subjects.unite(by_part.values()) for key, by_part in shares.items()}
 
 
 def counted(stored: Stored) -> dict[str, TenantFrequencies]:

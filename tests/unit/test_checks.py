@@ -12,10 +12,11 @@ from gatewatch.checks import (
     check_model,
     check_source_detector,
 )
-from gatewatch.core import profiles
+from gatewatch.core import learning, profiles
+from gatewatch.core.assessing import Asked
 from gatewatch.core.context import Context
 from gatewatch.core.detection import Detector, Model, Situation, SourceDetector
-from gatewatch.core.engine import Asked, Engine
+from gatewatch.core.engine import Engine
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.policy import Policy
 from gatewatch.core.profiles import Change, Profile
@@ -292,7 +293,7 @@ class Inside(Engine, frozen=True):
 
 def learn_early(profile: Profile, assessment: Assessment, change: Change) -> tuple[Assessment, Change]:
     """Learns while it assesses."""
-    profiles.apply(profile, change)
+    learning.apply(profile, change)
     return assessment, change
 
 
@@ -327,6 +328,6 @@ def test_broken_engines_are_named(broken: Engine, sentence: str) -> None:
 
 def test_profile_size_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     """A profile that may grow without bound is found."""
-    monkeypatch.setattr(profiles, "MAX_HOUR_SOURCES", 1_000_000)
+    monkeypatch.setattr(learning, "MAX_HOUR_SOURCES", 1_000_000)
     with pytest.raises(CheckFailed, match="lets a profile grow"):
         check_engine(Engine(()), entities=10)

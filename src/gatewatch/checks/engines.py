@@ -5,7 +5,7 @@ from random import Random
 
 from gatewatch.checks.requirements import attempt, require
 from gatewatch.checks.samples import START, bare_events, context, generate, many
-from gatewatch.core import profiles, signals
+from gatewatch.core import learning, profiles, signals
 from gatewatch.core.context import EMPTY, Context
 from gatewatch.core.engine import Engine
 from gatewatch.core.events import Asn, Geo, LoginEvent, User, UserAgent
@@ -71,7 +71,7 @@ def _assess(
     points = sum(signal.contribution for signal in assessment.signals)
     require(points == assessment.score, "The engine", f"explains {points} of {assessment.score} points")
     if learn:
-        profiles.apply(profile, change)
+        learning.apply(profile, change)
     return assessment
 
 
@@ -122,7 +122,7 @@ def _check_size(engine: Engine, policy: Policy, hostile: int) -> None:
     profile = Profile()
     for i in range(hostile):
         assessed = engine.step(profile, _hostile(i), EMPTY, policy)
-        profiles.apply(profile, assessed[1])
+        learning.apply(profile, assessed[1])
     size = len(profiles.encode(profile))
     require(size <= MOST_PROFILE_BYTES, "The engine", f"lets a profile grow to {size:,} bytes")
 

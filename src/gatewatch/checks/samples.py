@@ -6,8 +6,7 @@ from typing import get_args
 
 import msgspec
 
-from gatewatch.core import engine as engines
-from gatewatch.core import profiles
+from gatewatch.core import assessing, learning
 from gatewatch.core.context import EMPTY, Context, Frequencies, SourceNumbers
 from gatewatch.core.detection import Situation
 from gatewatch.core.engine import Engine
@@ -82,8 +81,8 @@ def situations(seed: int, count: int, policy: Policy = DEFAULT) -> Iterator[Situ
     for event in (*bare_events(), *generate(seed, count)):
         profile = known.setdefault(event.user_key, Profile())
         given = context(random) if random.random() < 0.5 else EMPTY
-        yield engines.situate(profile, event, given, policy)
-        profiles.apply(profile, recorder.step(profile, event, given, policy)[1])
+        yield assessing.situate(profile, event, given, policy)
+        learning.apply(profile, recorder.step(profile, event, given, policy)[1])
 
 
 def many(entities: int, policy: Policy) -> Iterator[Situation]:
@@ -101,4 +100,4 @@ def many(entities: int, policy: Policy) -> Iterator[Situation]:
             ip=f"10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}",
             device_id=f"device-{i}",
         )
-        yield engines.situate(profile, event, EMPTY, policy)
+        yield assessing.situate(profile, event, EMPTY, policy)

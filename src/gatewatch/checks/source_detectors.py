@@ -6,7 +6,7 @@ from random import Random
 
 from gatewatch.checks.requirements import attempt, require, require_json, require_strength
 from gatewatch.checks.samples import START
-from gatewatch.core import sources
+from gatewatch.core import sources, subjects
 from gatewatch.core.anomalies import SLOT
 from gatewatch.core.detection import SourceDetector
 from gatewatch.core.events import LoginEvent, ReasonClass, User
@@ -67,7 +67,7 @@ def _failures(seed: int) -> Iterator[list[LoginEvent]]:
 def _buckets_of(events: Iterable[LoginEvent]) -> Buckets:
     buckets: Buckets = {}
     for event in events:
-        sources.count_failure(buckets, event, _KEY)
+        subjects.count_failure(buckets, event, _KEY)
     return buckets
 
 
@@ -86,7 +86,7 @@ def _check_review(
         require(found == again, name, "finds something else after a state round trip or a second look")
         for split in (events[::-1], sorted(events, key=lambda e: e.user_key)):
             shares = [_buckets_of(split[part::3]) for part in range(3)]
-            united = detector.review(subject, sources.unite(shares), own, policy)
+            united = detector.review(subject, subjects.unite(shares), own, policy)
             require(found == united, name, "finds something else in another order or split over partitions")
         _check_findings(detector, subject, buckets, found, name)
 

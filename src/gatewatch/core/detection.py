@@ -10,11 +10,22 @@ import msgspec
 
 from gatewatch.core.context import Context
 from gatewatch.core.events import LoginEvent
-from gatewatch.core.features import Features
 from gatewatch.core.policy import Policy
 from gatewatch.core.profiles import Profile
 from gatewatch.core.signals import Finding, Signal, Subject
 from gatewatch.core.sources import Buckets
+
+
+class Features(msgspec.Struct, frozen=True, gc=False):
+    """An event against its user's trusted history, as of the event's time.
+
+    `values` and `weights` run parallel to `ATTRIBUTES`: the event's value (or "") and its decayed trusted weight;
+    `total` is the weight of all logins.
+    """
+
+    values: tuple[str, ...]
+    weights: tuple[float, ...]
+    total: float
 
 
 class Situation(msgspec.Struct, frozen=True, gc=False):
@@ -29,15 +40,34 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
     late: bool = False
 
 
+class StoredLogin(msgspec.Struct, frozen=True, gc=False):
+    """A login that is already stored: the event as assessed, the weight it taught, the detectors that signalled."""
+
+    event: LoginEvent
+    weight: int
+    detectors: tuple[str, ...] = ()
+
+
 class Detector(Protocol):
     """One threat to a user, seen in one event (`step`).
 
     `id` is also the name of its settings in `Policy` where it has any; `outcomes` says which events it looks at.
     """
 
-    id: str
-    attack: tuple[str, ...]
-    outcomes: frozenset[str]
+    @property
+    def id(self) -> str:
+        """What its signals and findings are called."""
+        ...
+
+    @property
+    def attack(self) -> tuple[str, ...]:
+        """Techniques of MITRE ATT&CK."""
+        ...
+
+    @property
+    def outcomes(self) -> frozenset[str]:
+        """The outcomes of the events it looks at."""
+        ...
 
     def assess(self, situation: Situation) -> Signal | None:
         """The signal, or None. Raises only by mistake: the assessment is then marked degraded."""
@@ -47,7 +77,10 @@ class Detector(Protocol):
 class DoubtDetector(Protocol):
     """What a finding on a source means for a success that came from it."""
 
-    id: str
+    @property
+    def id(self) -> str:
+        """What its signals and findings are called."""
+        ...
 
     def doubt(self, situation: Situation, finding: Mapping[str, Any]) -> Signal | None:
         """The signal for a login that `finding` (its evidence, with `detector` and `subject`) casts doubt on."""
@@ -57,9 +90,20 @@ class DoubtDetector(Protocol):
 class SourceDetector(Protocol):
     """One threat by a source, seen over all its failures (`review`). `kinds` are the subjects it looks at."""
 
-    id: str
-    attack: tuple[str, ...]
-    kinds: frozenset[str]
+    @property
+    def id(self) -> str:
+        """What its signals and findings are called."""
+        ...
+
+    @property
+    def attack(self) -> tuple[str, ...]:
+        """Techniques of MITRE ATT&CK."""
+        ...
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of subjects it looks at."""
+        ...
 
     def review(
         self,
@@ -78,10 +122,25 @@ class SourceDetector(Protocol):
 class Model(Protocol):
     """A score learnt from data: rows of features in, one raw number each out; higher is stranger."""
 
-    name: str
-    version: str
-    feature_version: int
-    features: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """What it is called in contexts and evidence."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Which one of that name."""
+        ...
+
+    @property
+    def feature_version(self) -> int:
+        """The `features.FEATURE_VERSION` it was made for."""
+        ...
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of a row's numbers, in order."""
+        ...
 
     def score_many(self, rows: Sequence[Sequence[float]]) -> list[float]:
         """One finite raw output per row, the same for the same row whatever stands beside it."""

@@ -2,7 +2,7 @@
 
 from math import log10
 
-from gatewatch.core import profiles
+from gatewatch.core import history
 from gatewatch.core.context import Frequencies
 from gatewatch.core.detection import Situation
 from gatewatch.core.profiles import ASN, COUNTRY, DEVICE, IP, PREFIX, UA
@@ -27,7 +27,7 @@ def settled(situation: Situation, attribute: int) -> float:
     probation = situation.policy.probation
     for login in held:
         if time < login.time + probation and login.values[attribute] == value:
-            weight -= profiles.held_weight(login, time, probation)
+            weight -= history.held_weight(login, time, probation)
     return max(0.0, weight)
 
 

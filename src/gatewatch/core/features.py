@@ -3,35 +3,22 @@
 A model names the features it reads and `FEATURE_VERSION`; a mismatch refuses to load.
 """
 
-import msgspec
-
-from gatewatch.core import attributes, counts, profiles
+from gatewatch.core import attributes, counts, history
 from gatewatch.core.context import Context
+from gatewatch.core.detection import Features
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.profiles import ASN, ATTRIBUTES, BROWSER, COUNTRY, DEVICE, IP, OS, UA, Profile
 
 FEATURE_VERSION = 1
 
 #: The levels a likelihood ratio sums over, as indexes into `ATTRIBUTES`, in the order of `Frequencies`.
-LEVELS = (IP, ASN, COUNTRY, UA, BROWSER, OS, DEVICE)
+LEVELS: tuple[int, ...] = (IP, ASN, COUNTRY, UA, BROWSER, OS, DEVICE)
 
 #: Per level: known (1/0), the user's weight of the value, the tenant's count of it; then the two totals.
-NAMES = tuple(
+NAMES: tuple[str, ...] = tuple(
     f"{name}_{part}" for name in (ATTRIBUTES[i] for i in LEVELS) for part in ("known", "user", "tenant")
 )
 NAMES += ("user_total", "tenant_total")
-
-
-class Features(msgspec.Struct, frozen=True, gc=False):
-    """An event against its user's trusted history, as of the event's time.
-
-    `values` and `weights` run parallel to `ATTRIBUTES`: the event's value (or "") and its decayed trusted weight;
-    `total` is the weight of all logins.
-    """
-
-    values: tuple[str, ...]
-    weights: tuple[float, ...]
-    total: float
 
 
 def compute(
@@ -45,10 +32,10 @@ def compute(
     if profile.held:
         time = event.time
         weights = [
-            profiles.weight_at(profile, i, value, time, probation) if value else 0.0
+            history.weight_at(profile, i, value, time, probation) if value else 0.0
             for i, value in enumerate(values)
         ]
-        return Features(values, tuple(weights), profiles.total_at(profile, time, probation))
+        return Features(values, tuple(weights), history.total_at(profile, time, probation))
     bucket, read = counts.bucket_of(event.time), counts.read
     weights = []
     for known, value in zip(profile.values, values, strict=True):

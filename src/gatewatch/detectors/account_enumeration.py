@@ -1,5 +1,7 @@
 """Account enumeration: one source asks for many names that do not exist."""
 
+from typing import ClassVar
+
 from gatewatch.core.findings import series_of, unite
 from gatewatch.core.policy import Policy
 from gatewatch.core.signals import Finding, Subject
@@ -21,9 +23,9 @@ class AccountEnumeration:
     Source: CrowdSec's http-bf-user-enum and ssh-bf_user-enum scenarios.
     """
 
-    id = "account_enumeration"
-    attack: tuple[str, ...] = ("T1589", "T1087")
-    kinds = frozenset({"ip", "prefix"})
+    id: ClassVar[str] = "account_enumeration"
+    attack: ClassVar[tuple[str, ...]] = ("T1589", "T1087")
+    kinds: ClassVar[frozenset[str]] = frozenset({"ip", "prefix"})
 
     def review(
         self, subject: Subject, buckets: Buckets, explained: frozenset[int], policy: Policy

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from math import log10
-from typing import Any
+from typing import Any, ClassVar
 
-from gatewatch.core import profiles
+from gatewatch.core import history
 from gatewatch.core.detection import Situation
 from gatewatch.core.events import prefix_of
 from gatewatch.core.familiarity import is_shared, knows_address, knows_device, settled
@@ -35,9 +35,9 @@ class AccountTakeover:
     passwords. Source: users' wish "alert when failures are followed by a success" (elastic 1126, 1127).
     """
 
-    id = "account_takeover"
-    attack: tuple[str, ...] = ("T1110", "T1078")
-    outcomes = frozenset({"success"})
+    id: ClassVar[str] = "account_takeover"
+    attack: ClassVar[tuple[str, ...]] = ("T1110", "T1078")
+    outcomes: ClassVar[frozenset[str]] = frozenset({"success"})
 
     def assess(self, situation: Situation) -> Signal | None:
         """The signal for a success that stands at the end of an attack."""
@@ -59,7 +59,7 @@ class AccountTakeover:
 
     def _judge(self, situation: Situation, finding: str, suspicion: float) -> Signal | None:
         event, settings = situation.event, situation.policy.account_takeover
-        tries = profiles.failures_within(situation.profile, event.time, settings.window)
+        tries = history.failures_within(situation.profile, event.time, settings.window)
         failures = sum(tries.values())
         if failures < settings.typing_errors and not finding:
             return None

@@ -1,8 +1,9 @@
 """Brute force against one account from one or few addresses."""
 
 from math import log10
+from typing import ClassVar
 
-from gatewatch.core import profiles
+from gatewatch.core import history, profiles
 from gatewatch.core.detection import Situation
 from gatewatch.core.profiles import Profile
 from gatewatch.core.signals import Signal
@@ -21,16 +22,16 @@ class BruteForce:
     fail2ban (5 in 10 min).
     """
 
-    id = "brute_force"
-    attack: tuple[str, ...] = ("T1110.001",)
-    outcomes = frozenset({"failure"})
+    id: ClassVar[str] = "brute_force"
+    attack: ClassVar[tuple[str, ...]] = ("T1110.001",)
+    outcomes: ClassVar[frozenset[str]] = frozenset({"failure"})
 
     def assess(self, situation: Situation) -> Signal | None:
         """The signal for a failure that reaches the threshold."""
         event, settings = situation.event, situation.policy.brute_force
         if not situation.profile.minutes or not event.is_attack_failure:
             return None
-        tries = profiles.failures_within(situation.profile, event.time, settings.window)
+        tries = history.failures_within(situation.profile, event.time, settings.window)
         tries[event.ip] = tries.get(event.ip, 0) + 1
         failures = sum(tries.values())
         if failures < settings.failures:

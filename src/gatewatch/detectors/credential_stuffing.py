@@ -1,5 +1,7 @@
 """Credential stuffing: one source tries leaked pairs of names and passwords."""
 
+from typing import ClassVar
+
 from gatewatch.core.findings import series_of, unite
 from gatewatch.core.policy import Policy
 from gatewatch.core.signals import Finding, Subject
@@ -22,9 +24,9 @@ class CredentialStuffing:
     Source: Elastic, "Okta Credential Stuffing (Single Source)".
     """
 
-    id = "credential_stuffing"
-    attack: tuple[str, ...] = ("T1110.004",)
-    kinds = frozenset({"ip", "prefix"})
+    id: ClassVar[str] = "credential_stuffing"
+    attack: ClassVar[tuple[str, ...]] = ("T1110.004",)
+    kinds: ClassVar[frozenset[str]] = frozenset({"ip", "prefix"})
 
     def review(
         self, subject: Subject, buckets: Buckets, explained: frozenset[int], policy: Policy

@@ -1,8 +1,9 @@
 """Brute force against one account from many addresses, in minutes or over a week."""
 
 from collections.abc import Iterator
+from typing import ClassVar
 
-from gatewatch.core import profiles
+from gatewatch.core import history
 from gatewatch.core.detection import Situation
 from gatewatch.core.familiarity import knows_address
 from gatewatch.core.policy import DistributedBruteForce as Settings
@@ -25,9 +26,9 @@ class DistributedBruteForce:
     10,000 addresses over a week: crowdsec hub 1159, fail2ban 1791. A day keeps 64 addresses, so "at least".
     """
 
-    id = "distributed_brute_force"
-    attack: tuple[str, ...] = ("T1110.001",)
-    outcomes = frozenset({"failure"})
+    id: ClassVar[str] = "distributed_brute_force"
+    attack: ClassVar[tuple[str, ...]] = ("T1110.001",)
+    outcomes: ClassVar[frozenset[str]] = frozenset({"failure"})
 
     def assess(self, situation: Situation) -> Signal | None:
         """The signal for a failure that completes either pattern; the fast one goes first."""
@@ -38,7 +39,7 @@ class DistributedBruteForce:
 
     def _fast(self, situation: Situation, settings: Settings) -> Signal | None:
         event, profile = situation.event, situation.profile
-        tries = profiles.failures_within(profile, event.time, settings.window)
+        tries = history.failures_within(profile, event.time, settings.window)
         tries[event.ip] = tries.get(event.ip, 0) + 1
         failures = sum(tries.values())
         if len(tries) < settings.sources or failures < settings.failures:

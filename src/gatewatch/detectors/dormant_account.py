@@ -1,8 +1,9 @@
 """The first success after a long silence."""
 
 from itertools import pairwise
+from typing import ClassVar
 
-from gatewatch.core import profiles
+from gatewatch.core import history
 from gatewatch.core.detection import Situation
 from gatewatch.core.familiarity import knows_address, knows_device
 from gatewatch.core.policy import DormantAccount as Settings
@@ -21,9 +22,9 @@ class DormantAccount:
     False positives: parental leave, seasonal users. Source: tirreno (30, 90, 365 days).
     """
 
-    id = "dormant_account"
-    attack: tuple[str, ...] = ("T1078",)
-    outcomes = frozenset({"success"})
+    id: ClassVar[str] = "dormant_account"
+    attack: ClassVar[tuple[str, ...]] = ("T1078",)
+    outcomes: ClassVar[frozenset[str]] = frozenset({"success"})
 
     def assess(self, situation: Situation) -> Signal | None:
         """The signal for a success that ends a silence."""
@@ -31,7 +32,7 @@ class DormantAccount:
         least = situation.policy.dormant_account.days * DAY
         if not logins or (logins[-1].time <= event.time < logins[-1].time + least) or not event.is_success:
             return None
-        before, _ = profiles.neighbours(situation.profile, event.time, situation.ref)
+        before, _ = history.neighbours(situation.profile, event.time, situation.ref)
         if before is None or event.time - before.time < least:
             return None
         silence = event.time - before.time

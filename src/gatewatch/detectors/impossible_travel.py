@@ -1,10 +1,10 @@
 """Two successes farther apart than any plane."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
-from gatewatch.core import geo, profiles
+from gatewatch.core import geo, history
 from gatewatch.core.detection import Situation
 from gatewatch.core.familiarity import KNOWN, device_doubt, is_shared, knows_device, settled
 from gatewatch.core.profiles import ASN, IP, PREFIX, Login
@@ -48,9 +48,9 @@ class ImpossibleTravel:
     (1000 km in 3 h); tolerances after Panther PRs 780, 908, 1358 and FusionAuth 2955, 3014.
     """
 
-    id = "impossible_travel"
-    attack: tuple[str, ...] = ("T1078.004",)
-    outcomes = frozenset({"success"})
+    id: ClassVar[str] = "impossible_travel"
+    attack: ClassVar[tuple[str, ...]] = ("T1078.004",)
+    outcomes: ClassVar[frozenset[str]] = frozenset({"success"})
 
     def assess(self, situation: Situation) -> Signal | None:
         """The signal for a success too far from its neighbours."""
@@ -59,7 +59,7 @@ class ImpossibleTravel:
             return None
         if not geo.is_known(event.geo.lat, event.geo.lon):
             return None
-        around = profiles.neighbours(situation.profile, event.time, situation.ref)
+        around = history.neighbours(situation.profile, event.time, situation.ref)
         trips = [
             trip for other in around if other is not None and (trip := _trip(situation, other)) is not None
         ]
@@ -128,7 +128,7 @@ def _at_home_on_mobile(situation: Situation, other: Login) -> bool:
 def _is_habit(situation: Situation, other: Login) -> bool:
     """Whether the user has trusted history on the other end's network beside that login itself."""
     profile, probation = situation.profile, situation.policy.probation
-    weight = profiles.weight_at(profile, ASN, str(other.asn), situation.event.time, probation)
+    weight = history.weight_at(profile, ASN, str(other.asn), situation.event.time, probation)
     return weight >= 1.0 + KNOWN
 
 

@@ -1,7 +1,7 @@
 """A login that a model finds unlikely for its user."""
 
 from math import exp
-from typing import Any
+from typing import Any, ClassVar
 
 from gatewatch.core import features
 from gatewatch.core.detection import Model, Situation
@@ -26,9 +26,9 @@ class LoginRisk:
     False positives: a new phone on a new network. Source: Freeman et al. 2016 (see `models.freeman`).
     """
 
-    id = "login_risk"
-    attack: tuple[str, ...] = ("T1078",)
-    outcomes = frozenset({"success"})
+    id: ClassVar[str] = "login_risk"
+    attack: ClassVar[tuple[str, ...]] = ("T1078",)
+    outcomes: ClassVar[frozenset[str]] = frozenset({"success"})
 
     def __init__(self, model: Model) -> None:
         if model.feature_version != features.FEATURE_VERSION or model.features != features.NAMES:

@@ -1,5 +1,7 @@
 """A country the user never got in from."""
 
+from typing import ClassVar
+
 from gatewatch.core.detection import Situation
 from gatewatch.core.familiarity import KNOWN, device_doubt, settled, surprise
 from gatewatch.core.profiles import COUNTRY
@@ -19,9 +21,9 @@ class NewCountry:
     False positives: the first holiday on a new device. Source: Okta's "new country" and its look-back of logins.
     """
 
-    id = "new_country"
-    attack: tuple[str, ...] = ("T1078.004",)
-    outcomes = frozenset({"success"})
+    id: ClassVar[str] = "new_country"
+    attack: ClassVar[tuple[str, ...]] = ("T1078.004",)
+    outcomes: ClassVar[frozenset[str]] = frozenset({"success"})
 
     def assess(self, situation: Situation) -> Signal | None:
         """The signal for a success from a country without trusted history."""

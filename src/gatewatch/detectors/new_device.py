@@ -1,5 +1,7 @@
 """A device the user never got in with."""
 
+from typing import ClassVar
+
 from gatewatch.core.detection import Situation
 from gatewatch.core.familiarity import KNOWN, knows_address, on_shared_network, settled, surprise
 from gatewatch.core.profiles import BROWSER, DEVICE, OS
@@ -24,9 +26,9 @@ class NewDevice:
     False positives: a new phone on mobile data.
     """
 
-    id = "new_device"
-    attack: tuple[str, ...] = ("T1078.004",)
-    outcomes = frozenset({"success"})
+    id: ClassVar[str] = "new_device"
+    attack: ClassVar[tuple[str, ...]] = ("T1078.004",)
+    outcomes: ClassVar[frozenset[str]] = frozenset({"success"})
 
     def assess(self, situation: Situation) -> Signal | None:
         """The signal for a success with an unknown device."""

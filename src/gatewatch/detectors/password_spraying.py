@@ -1,6 +1,7 @@
 """Password spraying: one source, many accounts, few tries each."""
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 from gatewatch.core.findings import Judged, series_of, unite
 from gatewatch.core.policy import PasswordSpraying as Settings
@@ -28,9 +29,9 @@ class PasswordSpraying:
     Source: Elastic, "Potential Okta Password Spray (Single Source)".
     """
 
-    id = "password_spraying"
-    attack: tuple[str, ...] = ("T1110.003",)
-    kinds = frozenset({"ip", "prefix"})
+    id: ClassVar[str] = "password_spraying"
+    attack: ClassVar[tuple[str, ...]] = ("T1110.003",)
+    kinds: ClassVar[frozenset[str]] = frozenset({"ip", "prefix"})
 
     def review(
         self, subject: Subject, buckets: Buckets, explained: frozenset[int], policy: Policy

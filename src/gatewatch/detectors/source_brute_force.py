@@ -1,5 +1,7 @@
 """Brute force by a source: many failures from one address, whatever the accounts."""
 
+from typing import ClassVar
+
 from gatewatch.core.findings import series_of, unite
 from gatewatch.core.policy import Policy
 from gatewatch.core.signals import Finding, Subject
@@ -21,9 +23,9 @@ class SourceBruteForce:
     Source: fail2ban (5 in 10 min), CrowdSec (10 in 60 s), Auth0 (10 per id and address).
     """
 
-    id = "brute_force"
-    attack: tuple[str, ...] = ("T1110.001",)
-    kinds = frozenset({"ip", "prefix"})
+    id: ClassVar[str] = "brute_force"
+    attack: ClassVar[tuple[str, ...]] = ("T1110.001",)
+    kinds: ClassVar[frozenset[str]] = frozenset({"ip", "prefix"})
 
     def review(
         self, subject: Subject, buckets: Buckets, explained: frozenset[int], policy: Policy

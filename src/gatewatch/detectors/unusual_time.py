@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from math import atan2, cos, pi, sin, sqrt
+from typing import ClassVar
 
 from gatewatch.core import counts
 from gatewatch.core.counts import Counts
@@ -38,9 +39,9 @@ class UnusualTime:
     False positives: one night of work. Source: keycloak-adaptive (circular), Mardia & Jupp, "Directional statistics".
     """
 
-    id = "unusual_time"
-    attack: tuple[str, ...] = ("T1078",)
-    outcomes = frozenset({"success"})
+    id: ClassVar[str] = "unusual_time"
+    attack: ClassVar[tuple[str, ...]] = ("T1078",)
+    outcomes: ClassVar[frozenset[str]] = frozenset({"success"})
 
     def assess(self, situation: Situation) -> Signal | None:
         """The signal for a success at a rare time of day."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import exp, log
+from typing import ClassVar
 
 from gatewatch.core import features
 from gatewatch.core.profiles import ATTRIBUTES
@@ -27,10 +28,10 @@ class Freeman:
     Source: Freeman, Jain, Dürmuth, Biggio, Giacinto, "Who are you?", NDSS 2016; das-group/rba-algorithm.
     """
 
-    name = "freeman"
-    version = "1"
-    feature_version = features.FEATURE_VERSION
-    features: tuple[str, ...] = features.NAMES
+    name: ClassVar[str] = "freeman"
+    version: ClassVar[str] = "1"
+    feature_version: ClassVar[int] = features.FEATURE_VERSION
+    features: ClassVar[tuple[str, ...]] = features.NAMES
 
     def __init__(self, smoothing: float = 1.0, prior: float = 50.0, vouch: float = 4.0) -> None:
         self.smoothing = smoothing

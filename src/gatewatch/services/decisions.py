@@ -6,13 +6,14 @@ from threading import RLock
 
 import msgspec
 
-from gatewatch.core import attributes, decisions, sources
+from gatewatch.core import attributes, decisions, subjects
 from gatewatch.core.context import NO_FREQUENCIES, QUIET, Context, Frequencies, SourceNumbers
 from gatewatch.core.decisions import Decision, Model
 from gatewatch.core.engine import Engine
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.records import ControlRecord, EventRecord, Record, Verdict
-from gatewatch.core.sources import BUCKET, as_numbers, numbers_at, numbers_at_end
+from gatewatch.core.shares import as_numbers, numbers_at, numbers_at_end
+from gatewatch.core.sources import BUCKET
 from gatewatch.decision_ports import DecisionStore, Known
 from gatewatch.ingest.contract import Arrival
 from gatewatch.ingest.decisions import Asked, Report, login_of
@@ -143,7 +144,7 @@ class Decisions:
 
     def _assess(self, record: EventRecord, id: str | None) -> Decision:
         event = decisions.as_login(self._enrich(record.event))
-        known = self._store.known(event.tenant_id, event.user_key, dict(sources.subjects_of(event)))
+        known = self._store.known(event.tenant_id, event.user_key, dict(subjects.subjects_of(event)))
         values = attributes.values_of(event)
         counted = NO_FREQUENCIES
         if event.is_success:

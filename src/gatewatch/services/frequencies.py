@@ -10,7 +10,7 @@ from operator import add
 
 from gatewatch.core import profiles
 from gatewatch.core.context import Frequencies
-from gatewatch.core.sketches import CHUNK, CountMin, counters_of
+from gatewatch.core.countmin import CHUNK, CountMin, counters_of
 
 #: The levels that are sketched and those that are exact: each with its index into `profiles.ATTRIBUTES`.
 SKETCHED = {"ip": profiles.IP, "ua": profiles.UA, "device": profiles.DEVICE}

@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from gatewatch.core import anomalies, records, sources
+from gatewatch.core import anomalies, records, sources, subjects
 from gatewatch.core.anomalies import SLOT, Anomaly
 from gatewatch.core.engine import Engine
 from gatewatch.core.policy import Policy
 from gatewatch.core.records import ControlRecord
+from gatewatch.core.shares import Share
 from gatewatch.core.signals import Finding
 from gatewatch.core.sketches import keyed_hash
-from gatewatch.core.sources import BUCKET, DAY_BUCKETS, Buckets, Share
+from gatewatch.core.sources import BUCKET, DAY_BUCKETS, Buckets
 from gatewatch.core.times import DAY, HOUR
 from gatewatch.ports import (
     LOGINS,
@@ -31,7 +32,7 @@ from gatewatch.ports import (
     Tenant,
     Touch,
 )
-from gatewatch.services.batches import announcement
+from gatewatch.services.batching import announcement
 from gatewatch.services.partition import Partition
 from gatewatch.services.surroundings import EXPLAINED_AFTER
 
@@ -143,7 +144,7 @@ class _SourceReview:
     ) -> None:
         self.store, self.engine, self.clock = reviewer.store, reviewer.engine, reviewer.clock
         self.batch, self.key, self.tenant, self.view = batch, key, tenant, view
-        self.buckets = sources.unite(shares.values())
+        self.buckets = subjects.unite(shares.values())
 
     def run(self, slots: list[int], findings: list[Anomaly]) -> None:
         """Reconcile every slot that the change can have altered."""

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from gatewatch.core import sources
+from gatewatch.core import sources, subjects
 from gatewatch.core.events import LoginEvent
-from gatewatch.core.sources import DAY_BUCKETS, Buckets, Share
+from gatewatch.core.shares import Share
+from gatewatch.core.sources import DAY_BUCKETS, Buckets
 from gatewatch.ports import BucketKey, SourceKey, Touch
 
 #: The most sources a partition remembers to exist; beyond, every source is looked up.
@@ -43,7 +44,7 @@ class Entry:
 
     def count(self, time: int, user: int, unknown: bool) -> None:
         """Count one failure on a user."""
-        index = sources.count_try(self.buckets, time, user, unknown)
+        index = subjects.count_try(self.buckets, time, user, unknown)
         self._stale.add(index)
         self.dirty.add(index)
         self.version += 1
@@ -116,7 +117,7 @@ class SourceCache:
 
     def count(self, entries: Iterable[Entry], event: LoginEvent, salt: bytes) -> None:
         """Count an attack failure under each of its sources."""
-        user, unknown = sources.tried(event, salt)
+        user, unknown = subjects.tried(event, salt)
         for entry in entries:
             if not entry.dirty:
                 self._dirty.append(entry)

@@ -6,19 +6,11 @@ for the others it uses the share that the last review wrote into the source's vi
 
 from collections.abc import Collection, Iterable, Mapping
 
-from gatewatch.core import sources
+from gatewatch.core import sources, subjects
 from gatewatch.core.context import NO_FREQUENCIES, QUIET, Context, Frequencies, SourceNumbers
 from gatewatch.core.events import LoginEvent, prefix_of
-from gatewatch.core.sources import (
-    BUCKET,
-    NOTHING,
-    Share,
-    add,
-    as_numbers,
-    numbers_at,
-    numbers_at_end,
-    united_share,
-)
+from gatewatch.core.shares import NOTHING, Share, add, as_numbers, numbers_at, numbers_at_end, united_share
+from gatewatch.core.sources import BUCKET
 from gatewatch.core.times import DAY
 from gatewatch.ports import OpenFinding, SourceKey, SourceView
 from gatewatch.services.partition import Partition
@@ -149,7 +141,7 @@ class Surroundings:
         bucket = event.time // BUCKET
         found.meet(bucket)
         if event.is_attack_failure:
-            for kind, value in sources.subjects_of(event):
+            for kind, value in subjects.subjects_of(event):
                 if kind not in REVIEWED:
                     self._source((event.tenant_id, kind, value)).meet(bucket)
         return found
@@ -171,7 +163,7 @@ class Surroundings:
     def count(self, event: LoginEvent, salt: bytes) -> None:
         """Count an attack failure under each of its sources; each was met when the batch was looked through."""
         cache, entries = self._own.sources, []
-        for kind, value in sources.subjects_of(event):
+        for kind, value in subjects.subjects_of(event):
             seen = self._seen[event.tenant_id, kind, value]
             if seen.own is None:
                 seen.own = cache.entry(seen.key)

@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from gatewatch.core import counts, decisions, profiles, wording
+from gatewatch.core import counts, decisions, history, wording
 from gatewatch.core.context import Context
 from gatewatch.core.profiles import ATTRIBUTES, Held, Profile
 from gatewatch.core.signals import Signal
 from gatewatch.core.times import to_datetime
 from gatewatch.read_ports import Status, StoredAnomaly, StoredDecision, StoredEvent, StoredProfile
-from gatewatch.services.batches import RISK_HALF_LIFE
+from gatewatch.services.batching import RISK_HALF_LIFE
 
 
 class AnomalyView(msgspec.Struct, frozen=True):
@@ -302,7 +302,7 @@ def held_login(held: Held, probation: int) -> HeldLogin:
         to_datetime(held.time),
         to_datetime(held.time + probation),
         held.revoked,
-        profiles.held_weight(held, held.time, probation),
+        history.held_weight(held, held.time, probation),
         {name: value for name, value in zip(ATTRIBUTES, held.values, strict=True) if value},
     )
 

@@ -4,10 +4,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from gatewatch.core import profiles
+from gatewatch.core import learning, profiles
+from gatewatch.core.assessing import situate
 from gatewatch.core.context import EMPTY
-from gatewatch.core.detection import Situation
-from gatewatch.core.engine import Engine, StoredLogin, situate
+from gatewatch.core.detection import Situation, StoredLogin
+from gatewatch.core.engine import Engine
 from gatewatch.core.events import Outcome
 from gatewatch.core.policy import DEFAULT, BruteForce, PasswordSpraying, Policy
 from gatewatch.core.profiles import Profile
@@ -115,7 +116,7 @@ def test_doubted_login_does_not_vouch_for_itself(on_probation: bool) -> None:
         evidence=msgspec.Raw(b'{"detector":"x"}'),
     )
     if on_probation:
-        profiles.apply(profile, engine.judge(profile, control, StoredLogin(event, 1), DEFAULT)[1])
+        learning.apply(profile, engine.judge(profile, control, StoredLogin(event, 1), DEFAULT)[1])
     assessment, _ = engine.judge(profile, control, StoredLogin(event, 1), DEFAULT)
     assert assessment is not None
     assert assessment.signals[0].evidence["weights"] == pytest.approx(
@@ -145,9 +146,9 @@ def test_flagged_attack_does_not_teach() -> None:
     engine = default_engine()
     for i in range(3):
         event = login(START + 11 * DAY + i, ip=AWAY_IP, event_id=str(i))
-        profiles.apply(profile, engine.step(profile, event, EMPTY, DEFAULT)[1])
+        learning.apply(profile, engine.step(profile, event, EMPTY, DEFAULT)[1])
     assert AWAY_IP not in profile.values[profiles.IP]
-    profiles.apply(profile, engine.step(profile, login(START + 12 * DAY + HOUR), EMPTY, DEFAULT)[1])
+    learning.apply(profile, engine.step(profile, login(START + 12 * DAY + HOUR), EMPTY, DEFAULT)[1])
     assert len(profile.held) == 3
 
 

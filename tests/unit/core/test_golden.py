@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gatewatch.core import attributes, profiles, sources
+from gatewatch.core import attributes, learning, profiles, sources
 from gatewatch.core.profiles import Change, Profile
 from gatewatch.core.sources import Bucket
 from gatewatch.core.times import DAY, HOUR, MINUTE
@@ -28,7 +28,7 @@ def profile() -> Profile:
         learn([event], state)
         ref = attributes.event_ref(event.event_id)
         change = Change(op=op, time=event.time, ref=ref, weight=1, values=attributes.values_of(event))
-        profiles.apply(state, change)
+        learning.apply(state, change)
     return state
 
 

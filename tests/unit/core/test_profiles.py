@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gatewatch.checks.engines import facts
 from gatewatch.checks.samples import bare_events, context, generate
-from gatewatch.core import attributes, profiles, signals
+from gatewatch.core import attributes, history, learning, profiles, signals
 from gatewatch.core.context import EMPTY
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.policy import DEFAULT
@@ -67,7 +67,7 @@ def test_replay_is_byte_identical(seed: int) -> None:
         for event in (*bare_events(), *generate(seed, 60)):
             profile = known.setdefault(event.user_key, Profile())
             assessment, change = ENGINE.step(profile, event, context(random), DEFAULT)
-            profiles.apply(profile, change)
+            learning.apply(profile, change)
             known[event.user_key] = profiles.decode(profiles.encode(profile))
             seen += (signals.encode(assessment), profiles.encode(profile))
         return seen
@@ -115,7 +115,7 @@ def test_neighbours_of_a_late_login() -> None:
     """A late login has a neighbour on either side; itself is none."""
     events = daily(3)
     profile = learn(events)
-    before, after = profiles.neighbours(profile, events[1].time, attributes.event_ref(events[1].event_id))
+    before, after = history.neighbours(profile, events[1].time, attributes.event_ref(events[1].event_id))
     assert before is not None
     assert after is not None
     assert (before.time, after.time) == (events[0].time, events[2].time)
@@ -125,7 +125,7 @@ def test_neighbours_of_a_late_login() -> None:
 def test_failure_windows_never_miss(offsets: list[int], now: int) -> None:
     """A window counts every true failure in it, and none a whole minute older."""
     profile = learn(failure(START + offset * SECOND, event_id=str(i)) for i, offset in enumerate(offsets))
-    found = sum(profiles.failures_within(profile, START + now * SECOND, 10 * MINUTE).values())
+    found = sum(history.failures_within(profile, START + now * SECOND, 10 * MINUTE).values())
     assert found >= sum(now - 600 <= offset <= now for offset in offsets)
     assert found <= sum(now - 660 <= offset < now + 60 for offset in offsets)
 
@@ -141,7 +141,7 @@ def test_failures_expire() -> None:
 def test_weight_per_address_and_hour_is_capped(logins: int) -> None:
     """However many logins of one address in one hour teach at most three."""
     profile = learn(login(START + i * MINUTE, event_id=str(i)) for i in range(logins))
-    assert profiles.weight_at(profile, profiles.IP, "192.0.2.10", START, DEFAULT.probation) == min(3, logins)
+    assert history.weight_at(profile, profiles.IP, "192.0.2.10", START, DEFAULT.probation) == min(3, logins)
 
 
 def test_addresses_of_an_hour_are_capped() -> None:
@@ -170,7 +170,7 @@ def test_failures_never_teach() -> None:
 def test_erasure_leaves_nothing() -> None:
     """An erased profile equals one that never was."""
     profile = learn([*daily(10), *burst(20, START + 11 * DAY)])
-    profiles.apply(profile, Change(op="erase"))
+    learning.apply(profile, Change(op="erase"))
     assert profiles.encode(profile) == profiles.encode(Profile())
 
 

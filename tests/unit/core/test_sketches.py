@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatewatch.core.sketches import BottomK, CountMin, K, keyed_hash
+from gatewatch.core.countmin import CountMin
+from gatewatch.core.sketches import BottomK, K, keyed_hash
 
 #: Sets on both sides of the sketch's size, with repeats.
 HASHES = st.builds(

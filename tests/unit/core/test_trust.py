@@ -3,10 +3,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from gatewatch.core import profiles
+from gatewatch.core import history, learning, profiles
 from gatewatch.core.context import EMPTY
-from gatewatch.core.detection import Situation
-from gatewatch.core.engine import Engine, StoredLogin
+from gatewatch.core.detection import Situation, StoredLogin
+from gatewatch.core.engine import Engine
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.policy import DEFAULT
 from gatewatch.core.profiles import Profile
@@ -41,20 +41,20 @@ def profile_with(*events: LoginEvent) -> Profile:
     """Ten ordinary days, then these events, each assessed and learnt."""
     profile = learn(daily(10))
     for event in events:
-        profiles.apply(profile, ENGINE.step(profile, event, EMPTY, DEFAULT)[1])
+        learning.apply(profile, ENGINE.step(profile, event, EMPTY, DEFAULT)[1])
     return profile
 
 
 def tell(profile: Profile, kind: ControlKind, verdict: Verdict = "", about: LoginEvent = STRANGE) -> Profile:
     """The profile after a control record about a login that taught a weight of one."""
     control = ControlRecord("c", "acme", "alice", kind, THEN, about.event_id, about.time, verdict)
-    profiles.apply(profile, ENGINE.judge(profile, control, StoredLogin(about, 1), DEFAULT)[1])
+    learning.apply(profile, ENGINE.judge(profile, control, StoredLogin(about, 1), DEFAULT)[1])
     return profile
 
 
 def weight(profile: Profile, time: int, value: str = AWAY_IP) -> float:
     """What an address weighs for a reader at an event time."""
-    return profiles.weight_at(profile, profiles.IP, value, time, PROBATION)
+    return history.weight_at(profile, profiles.IP, value, time, PROBATION)
 
 
 def trusted(profile: Profile) -> tuple[Any, ...]:

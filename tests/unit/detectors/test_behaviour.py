@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from gatewatch.core.assessing import situate
 from gatewatch.core.attributes import values_of
 from gatewatch.core.context import EMPTY
 from gatewatch.core.detection import Detector
-from gatewatch.core.engine import situate
 from gatewatch.core.events import Geo, LoginEvent, UserAgent
 from gatewatch.core.policy import DEFAULT
 from gatewatch.core.profiles import Held

@@ -8,7 +8,8 @@ from gatewatch.core import sources
 from gatewatch.core.anomalies import SLOT
 from gatewatch.core.policy import DEFAULT
 from gatewatch.core.signals import Finding, Subject
-from gatewatch.core.sources import BUCKET, Buckets, unite
+from gatewatch.core.sources import BUCKET, Buckets
+from gatewatch.core.subjects import unite
 from gatewatch.core.times import DAY, HOUR, MINUTE, SECOND
 from gatewatch.detectors import default_engine
 from tests.unit.core.strategies import MIDNIGHT, Failure, buckets_of, crowd, failures, shares_of

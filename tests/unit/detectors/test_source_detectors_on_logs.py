@@ -12,7 +12,8 @@ from gatewatch.core.policy import DEFAULT
 from gatewatch.core.records import EventRecord
 from gatewatch.core.signals import Finding, Subject
 from gatewatch.core.sketches import keyed_hash
-from gatewatch.core.sources import Buckets, count_failure
+from gatewatch.core.sources import Buckets
+from gatewatch.core.subjects import count_failure
 from gatewatch.core.times import MINUTE
 from gatewatch.detectors import default_engine
 from gatewatch.ingest.contract import Arrival, Line

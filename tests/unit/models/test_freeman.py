@@ -6,7 +6,7 @@ import pytest
 
 from gatewatch.core import features
 from gatewatch.core.context import Context, Frequencies
-from gatewatch.core.features import Features
+from gatewatch.core.detection import Features
 from gatewatch.core.profiles import ATTRIBUTES
 from gatewatch.models.freeman import Freeman
 

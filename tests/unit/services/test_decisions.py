@@ -10,7 +10,8 @@ import pytest
 from gatewatch.core.decisions import decision_id
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.records import EventRecord, Record, content_digest
-from gatewatch.core.sources import BUCKET, Share, Slice
+from gatewatch.core.shares import Share
+from gatewatch.core.sources import BUCKET, Slice
 from gatewatch.core.times import DAY, MINUTE
 from gatewatch.decision_ports import Kept, Known
 from gatewatch.detectors import default_engine

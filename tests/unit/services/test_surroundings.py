@@ -3,7 +3,8 @@
 from typing import cast
 
 from gatewatch.core.context import QUIET
-from gatewatch.core.sources import BUCKET, DAY_BUCKETS, Share, Slice
+from gatewatch.core.shares import Share
+from gatewatch.core.sources import BUCKET, DAY_BUCKETS, Slice
 from gatewatch.ports import Claim, OpenFinding, PartitionStore, SourceKey, SourceView
 from gatewatch.services.partition import Partition
 from gatewatch.services.surroundings import Surroundings

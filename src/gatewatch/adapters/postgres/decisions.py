@@ -15,7 +15,8 @@ from gatewatch.core.partitioning import partition_of
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.profiles import Profile
 from gatewatch.core.records import EventRecord, Record
-from gatewatch.core.sources import Share, Slice
+from gatewatch.core.shares import Share
+from gatewatch.core.sources import Slice
 from gatewatch.decision_ports import Kept, Known, StatePart
 from gatewatch.ports import LOGINS, OpenFinding, SourceKey, SourceView, StaleRoute, Unavailable
 from gatewatch.read_ports import StoredDecision, Told

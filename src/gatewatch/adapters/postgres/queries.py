@@ -9,7 +9,7 @@ import msgspec
 from gatewatch.adapters.postgres.decisions import DECISION, stored_decision
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.adapters.postgres.tenancy import TenantRows
-from gatewatch.core import anomalies, context, events, policy, profiles, records, signals, sources
+from gatewatch.core import anomalies, context, events, policy, profiles, records, signals, sources, subjects
 from gatewatch.core.events import prefix_of
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.records import ControlRecord
@@ -95,7 +95,7 @@ class PostgresQueries:
         shares: dict[int, Buckets] = {}
         for part, bucket, state in self._rows("buckets", kind=kind, value=value):
             shares.setdefault(part, {})[bucket] = sources.decode(state)
-        return sources.unite(shares.values())
+        return subjects.unite(shares.values())
 
     def tried(self, source: EventFilter, limit: int, most: int) -> tuple[list[Tried], datetime | None]:
         """Users tried from a source."""

@@ -12,11 +12,12 @@ from gatewatch.adapters.postgres.connection import Row, Session
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.core import anomalies, events, policy, profiles, sources
 from gatewatch.core.anomalies import Anomaly
-from gatewatch.core.engine import StoredLogin
+from gatewatch.core.detection import StoredLogin
 from gatewatch.core.events import prefix_of
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.profiles import LATENESS
-from gatewatch.core.sources import Buckets, Share, Slice
+from gatewatch.core.shares import Share
+from gatewatch.core.sources import Buckets, Slice
 from gatewatch.core.times import DAY, to_datetime
 from gatewatch.ports import (
     LOGINS,
