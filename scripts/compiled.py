@@ -53,11 +53,13 @@ class Refused(Exception):
 
 def drop_stale(root: Path = ROOT) -> bool:
     """Throw extension modules away that are not those of the sources as they are; tells whether any remain."""
-    found = list(extensions(root))
-    if found and not _stamped(root):
-        drop(root)
+    if not any(extensions(root)):
         return False
-    return bool(found)
+    stamp = _stamp(root)
+    if stamp.is_file() and stamp.read_text() == _stamp_text(root, fingerprint(root)):
+        return True
+    drop(root)
+    return False
 
 
 def drop(root: Path = ROOT) -> None:
@@ -99,11 +101,9 @@ def _stamp(root: Path) -> Path:
     return root / ".local" / "compiled.stamp"
 
 
-def _stamped(root: Path) -> bool:
-    try:
-        return _stamp(root).read_text() == fingerprint(root)
-    except FileNotFoundError:
-        return False
+def _stamp_text(root: Path, made_of: str) -> str:
+    """What it was made of, and all that it is: what somebody took a part of does not run either."""
+    return "\n".join([made_of, *sorted(extensions(root))])
 
 
 def provide(python: str, step: Step) -> None:
@@ -138,10 +138,9 @@ def build(root: Path = ROOT, modules: Sequence[str] = MODULES) -> None:
     work.mkdir(parents=True)
     _compile(_generate(root / "src", modules, work), work)
     for path in sorted((work / "lib").rglob("*.so")):
-        path.replace(
-            root / "src" / path.relative_to(work / "lib")
-        )  # a process that runs keeps the one it has
-    _stamp(root).write_text(made_of)
+        # A process that runs keeps the one it has.
+        path.replace(root / "src" / path.relative_to(work / "lib"))
+    _stamp(root).write_text(_stamp_text(root, made_of))
     shutil.rmtree(work)
 
 

@@ -78,7 +78,8 @@ def pretend(tree: Path) -> Path:
     library = tree / "src" / "gatewatch" / f"{LIBRARY}.cpython-311-x86_64-linux-gnu.so"
     for path in (library, (tree / "src" / "gatewatch" / MODULE).with_suffix(".so")):
         path.write_bytes(b"code")
-    (tree / ".local" / "compiled.stamp").write_text(compiled.fingerprint(tree))
+    made_of = [compiled.fingerprint(tree), *sorted(compiled.extensions(tree))]
+    (tree / ".local" / "compiled.stamp").write_text("\n".join(made_of))
     return library
 
 
@@ -112,6 +113,12 @@ class TestWhatIsOld:
         """Given no stamp, as after a build that was interrupted, then all of it goes."""
         pretend(tree)
         (tree / ".local" / "compiled.stamp").unlink()
+        assert not compiled.drop_stale(tree)
+        assert not list(compiled.extensions(tree))
+
+    def test_what_is_not_whole_goes(self, tree: Path) -> None:
+        """Given modules without the library that they need, then all of it goes: they could not be imported."""
+        pretend(tree).unlink()
         assert not compiled.drop_stale(tree)
         assert not list(compiled.extensions(tree))
 
