@@ -12,7 +12,7 @@ from gatewatch.checks import (
     check_model,
     check_source_detector,
 )
-from gatewatch.core import learning, profiles
+from gatewatch.core import learning
 from gatewatch.core.assessing import Asked
 from gatewatch.core.context import Context
 from gatewatch.core.detection import Detector, Model, Situation, SourceDetector
