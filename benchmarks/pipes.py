@@ -26,7 +26,7 @@ from gatewatch.adapters.postgres.connection import Session
 from gatewatch.adapters.postgres.leases import Leases
 from gatewatch.adapters.postgres.store import PostgresStore
 from gatewatch.core.context import EMPTY
-from gatewatch.core.profiles import NO_CHANGE
+from gatewatch.core.learning import NO_CHANGE
 from gatewatch.core.records import EventRecord
 from gatewatch.core.signals import Assessment
 from gatewatch.log_ports import Membership

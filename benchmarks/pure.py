@@ -10,6 +10,7 @@ from time import process_time_ns
 
 from gatewatch.core.policy import DEFAULT
 from gatewatch.core.sources import BUCKET, DAY_BUCKETS, Bucket, Buckets, decode, encode
+from gatewatch.core.subjects import count_in
 from gatewatch.detectors import default_engine
 
 #: An arbitrary Monday, as a bucket index.
@@ -25,7 +26,7 @@ def source(random: Random, buckets: int, failures: int, users: int, unknown: flo
         bucket = found[index] = Bucket((index + 1) * BUCKET, index * BUCKET)
         for _ in range(failures):
             user = random.choice(names)
-            bucket.add(index * BUCKET + random.randrange(BUCKET), user, user % 100 < 100 * unknown)
+            count_in(bucket, index * BUCKET + random.randrange(BUCKET), user, user % 100 < 100 * unknown)
     return {index: decode(encode(bucket)) for index, bucket in found.items()}  # as they come from the store
 
 

@@ -14,7 +14,8 @@ from gatewatch.core import attributes, learning, sources, subjects
 from gatewatch.core.context import Context, SourceNumbers
 from gatewatch.core.detection import StoredLogin
 from gatewatch.core.engine import Engine
-from gatewatch.core.events import Asn, Geo, LoginEvent, prefix_of
+from gatewatch.core.events import Asn, Geo, LoginEvent
+from gatewatch.core.keys import prefix_of
 from gatewatch.core.policy import Policy
 from gatewatch.core.profiles import Profile
 from gatewatch.core.records import ControlRecord

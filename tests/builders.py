@@ -9,10 +9,10 @@ from typing import Any
 
 from gatewatch.core import assessing, engine, learning
 from gatewatch.core.context import EMPTY, Context, SourceNumbers
-from gatewatch.core.detection import Situation
 from gatewatch.core.events import Asn, Geo, LoginEvent, User, UserAgent
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.profiles import Profile
+from gatewatch.core.situation import Situation
 from gatewatch.core.times import DAY, from_datetime
 
 OSLO = Geo(country="NO", city="Oslo", lat=59.9139, lon=10.7522, accuracy_km=20.0)

@@ -15,12 +15,14 @@ from gatewatch.checks import (
 from gatewatch.core import learning
 from gatewatch.core.assessing import Asked
 from gatewatch.core.context import Context
-from gatewatch.core.detection import Detector, Model, Situation, SourceDetector
+from gatewatch.core.detection import Detector, Model, SourceDetector
 from gatewatch.core.engine import Engine
 from gatewatch.core.events import LoginEvent
+from gatewatch.core.learning import Change
 from gatewatch.core.policy import Policy
-from gatewatch.core.profiles import Change, Profile
+from gatewatch.core.profiles import Profile
 from gatewatch.core.signals import Assessment, Signal
+from gatewatch.core.situation import Situation
 from gatewatch.core.times import DAY, HOUR, MINUTE
 from gatewatch.detectors import DETECTORS, SOURCE_DETECTORS, default_engine
 from gatewatch.models.freeman import Freeman

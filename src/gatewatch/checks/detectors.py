@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 
-import msgspec
-
 from gatewatch.checks.requirements import attempt, require, require_bounded, require_json, require_strength
 from gatewatch.checks.samples import many, situations
 from gatewatch.core import profiles
-from gatewatch.core.detection import Detector, Situation
+from gatewatch.core.detection import Detector
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.signals import Signal
+from gatewatch.core.situation import Situation
 
 
 def check_detector(
@@ -32,7 +31,7 @@ def check_detector(
         bool(detector.outcomes) and detector.outcomes <= {"success", "failure"}, name, "looks at no outcome"
     )
     asked = [s for s in situations(seed, count, policy) if s.event.outcome in detector.outcomes]
-    frozen = [msgspec.structs.replace(s, profile=profiles.decode(profiles.encode(s.profile))) for s in asked]
+    frozen = [s.with_profile(profiles.decode(profiles.encode(s.profile))) for s in asked]
     first = [_assess_once(detector, situation, name) for situation in frozen]
     again = [detector.assess(situation) for situation in reversed(frozen)][::-1]
     require(first == again, name, "answers the same situation differently: it keeps state or draws lots")
@@ -51,7 +50,7 @@ def _assess_once(detector: Detector, situation: Situation, name: str) -> Signal 
     before = profiles.encode(situation.profile)
     signal = attempt(name, "an event with missing fields", lambda: detector.assess(situation))
     require(profiles.encode(situation.profile) == before, name, "changes the profile it assesses by")
-    restored = msgspec.structs.replace(situation, profile=profiles.decode(before))
+    restored = situation.with_profile(profiles.decode(before))
     require(detector.assess(restored) == signal, name, "answers differently after a state round trip")
     if signal is not None:
         require(signal.detector == detector.id, name, f"signs its signal {signal.detector!r}")

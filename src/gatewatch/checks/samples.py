@@ -8,11 +8,11 @@ import msgspec
 
 from gatewatch.core import assessing, learning
 from gatewatch.core.context import EMPTY, Context, Frequencies, SourceNumbers
-from gatewatch.core.detection import Situation
 from gatewatch.core.engine import Engine
 from gatewatch.core.events import Asn, Geo, LoginEvent, Outcome, ReasonClass, User, UserAgent
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.profiles import Profile
+from gatewatch.core.situation import Situation
 from gatewatch.core.times import DAY, SECOND
 
 START = 20_000 * DAY

@@ -7,18 +7,14 @@ import msgspec
 
 from gatewatch.core import attributes, features, history, learning, risk
 from gatewatch.core.context import EMPTY, Context
-from gatewatch.core.detection import (
-    Detector,
-    DoubtDetector,
-    Features,
-    Situation,
-    StoredLogin,
-)
+from gatewatch.core.detection import Detector, DoubtDetector, StoredLogin
 from gatewatch.core.events import LoginEvent
+from gatewatch.core.learning import NO_CHANGE, Change
 from gatewatch.core.policy import Policy
-from gatewatch.core.profiles import LATENESS, NO_CHANGE, Change, Profile
+from gatewatch.core.profiles import LATENESS, Profile
 from gatewatch.core.records import ControlRecord
 from gatewatch.core.signals import Assessment, Finding, Signal
+from gatewatch.core.situation import Features, Situation
 
 S = TypeVar("S", Signal, Finding)
 
@@ -121,7 +117,7 @@ def _notes(situation: Situation) -> tuple[str, ...]:
     event = situation.event
     notes: tuple[str, ...] = ()
     if not situation.profile.successes:
-        notes = ("first_login",) if event.is_success else ("no_history",)
+        notes = ("first_login",) if situation.success else ("no_history",)
     return (*notes, "no_geo") if event.geo is None else notes
 
 
@@ -129,7 +125,7 @@ def _learn(situation: Situation, assessment: Assessment) -> Change:
     event = situation.event
     if event.user_key.startswith("@ip:"):
         return NO_CHANGE
-    if event.is_success:
+    if situation.success:
         return Change(
             op="success",
             time=event.time,
@@ -192,7 +188,4 @@ def _without_itself(situation: Situation, login: StoredLogin) -> Situation:
     )
     known = situation.features
     weights = tuple(max(0.0, weight - taught) for weight in known.weights)
-    return msgspec.structs.replace(
-        situation,
-        features=Features(known.values, weights, max(0.0, known.total - taught)),
-    )
+    return situation.with_features(Features(known.values, weights, max(0.0, known.total - taught)))

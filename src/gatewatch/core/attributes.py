@@ -3,7 +3,8 @@
 from functools import lru_cache
 from hashlib import blake2b
 
-from gatewatch.core.events import LoginEvent, prefix_of
+from gatewatch.core.events import LoginEvent
+from gatewatch.core.keys import prefix_of
 from gatewatch.core.times import HOUR
 
 _HOURS = tuple(map(str, range(168)))

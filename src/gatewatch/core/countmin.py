@@ -4,15 +4,16 @@ from array import array
 from functools import lru_cache
 from hashlib import blake2b
 from operator import add
+from typing import Final
 
 #: A count-min row's width, its depth, and the counters of one stored chunk.
-WIDTH = 4096
+WIDTH: Final = 4096
 
 
-DEPTH = 2
+DEPTH: Final = 2
 
 
-CHUNK = 64
+CHUNK: Final = 64
 
 
 @lru_cache(maxsize=8_192)

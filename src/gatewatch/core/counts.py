@@ -4,13 +4,15 @@ A floating sum that decays as it is written depends on the order of arrival; int
 any merge gives the same counts, and the reader's time decides what they weigh.
 """
 
+from typing import Final
+
 from gatewatch.core.times import DAY
 
 #: Width of a bucket, in microseconds, and how many buckets halve a count's weight (84 days).
-BUCKET = 28 * DAY
-HALF_LIFE_BUCKETS = 3
+BUCKET: Final = 28 * DAY
+HALF_LIFE_BUCKETS: Final = 3
 #: The most buckets a count keeps (about two years); older ones fold into the oldest that is kept.
-MAX_BUCKETS = 26
+MAX_BUCKETS: Final = 26
 
 #: `[bucket, count, bucket, count, …]`, by bucket. Flat, because it is stored in every profile many times.
 Counts = list[int]

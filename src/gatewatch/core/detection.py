@@ -8,36 +8,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from gatewatch.core.context import Context
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.policy import Policy
-from gatewatch.core.profiles import Profile
 from gatewatch.core.signals import Finding, Signal, Subject
+from gatewatch.core.situation import Situation
 from gatewatch.core.sources import Buckets
-
-
-class Features(msgspec.Struct, frozen=True, gc=False):
-    """An event against its user's trusted history, as of the event's time.
-
-    `values` and `weights` run parallel to `ATTRIBUTES`: the event's value (or "") and its decayed trusted weight;
-    `total` is the weight of all logins.
-    """
-
-    values: tuple[str, ...]
-    weights: tuple[float, ...]
-    total: float
-
-
-class Situation(msgspec.Struct, frozen=True, gc=False):
-    """One event and all that is known when it is assessed. Detectors read it and never change it."""
-
-    event: LoginEvent
-    profile: Profile
-    context: Context
-    features: Features
-    policy: Policy
-    ref: bytes
-    late: bool = False
 
 
 class StoredLogin(msgspec.Struct, frozen=True, gc=False):

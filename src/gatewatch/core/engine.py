@@ -12,8 +12,9 @@ from gatewatch.core.detection import (
     StoredLogin,
 )
 from gatewatch.core.events import LoginEvent
+from gatewatch.core.learning import Change
 from gatewatch.core.policy import Policy
-from gatewatch.core.profiles import Change, Profile
+from gatewatch.core.profiles import Profile
 from gatewatch.core.records import ControlRecord
 from gatewatch.core.signals import Assessment, Finding, Subject
 from gatewatch.core.sources import Buckets

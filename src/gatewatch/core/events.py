@@ -4,11 +4,11 @@ An adapter in `gatewatch.ingest` makes one of any vendor's record; enrichment ad
 From then on it never changes: it is stored as it was assessed.
 """
 
-from functools import lru_cache
-from ipaddress import ip_network
 from typing import Any, Literal
 
 import msgspec
+
+from gatewatch.core.keys import user_key
 
 OCSF_SCHEMA = "1.8.0"
 
@@ -160,20 +160,3 @@ class LoginEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(LoginEvent).decode
-
-
-def user_key(name: str, id: str, ip: str) -> str:
-    """The key of a user within a tenant: the name trimmed and case-folded, else the id, else `@ip:<address>`."""
-    return name.strip().casefold() or id.strip() or f"@ip:{ip}"
-
-
-def prefix_of(ip: str) -> str:
-    """The network an address is judged with: its /24 (IPv4) or its /64 (IPv6, what one customer has)."""
-    if ":" in ip:
-        return _prefix_of_v6(ip)
-    return f"{ip.rpartition('.')[0]}.0/24" if ip else ""
-
-
-@lru_cache(maxsize=16_384)
-def _prefix_of_v6(ip: str) -> str:
-    return str(ip_network(f"{ip}/64", strict=False))

@@ -1,17 +1,18 @@
 """How well a user knows what an event shows, and how often this user shows something new."""
 
 from math import log10
+from typing import Final
 
 from gatewatch.core import history
 from gatewatch.core.context import Frequencies
-from gatewatch.core.detection import Situation
 from gatewatch.core.profiles import ASN, COUNTRY, DEVICE, IP, PREFIX, UA
+from gatewatch.core.situation import Situation
 
 #: The settled weight from which a value is known: one login of the last three months.
-KNOWN = 0.5
+KNOWN: Final = 0.5
 #: An address with this many of the tenant's logins, and this share of them, is shared: an office, a carrier, a VPN.
-_SHARED_LOGINS = 20
-_SHARED_SHARE = 0.001
+_SHARED_LOGINS: Final = 20
+_SHARED_SHARE: Final = 0.001
 
 
 def settled(situation: Situation, attribute: int) -> float:

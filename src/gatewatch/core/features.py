@@ -5,9 +5,9 @@ A model names the features it reads and `FEATURE_VERSION`; a mismatch refuses to
 
 from gatewatch.core import attributes, counts, history
 from gatewatch.core.context import Context
-from gatewatch.core.detection import Features
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.profiles import ASN, ATTRIBUTES, BROWSER, COUNTRY, DEVICE, IP, OS, UA, Profile
+from gatewatch.core.situation import Features
 
 FEATURE_VERSION = 1
 
@@ -38,8 +38,8 @@ def compute(
         return Features(values, tuple(weights), history.total_at(profile, time, probation))
     bucket, read = counts.bucket_of(event.time), counts.read
     weights = []
-    for known, value in zip(profile.values, values, strict=True):
-        found = known.get(value)
+    for i, known in enumerate(profile.values):
+        found = known.get(values[i])
         if found is None:
             weights.append(0.0)
         elif len(found) == 2 and found[0] >= bucket:  # by far the most common: seen this month only

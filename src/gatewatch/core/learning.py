@@ -22,7 +22,6 @@ from gatewatch.core.profiles import (
     MAX_MINUTES,
     MAX_PROBATION,
     MAX_VALUES,
-    Change,
     FailureDay,
     Held,
     Login,
@@ -32,6 +31,56 @@ from gatewatch.core.times import DAY, HOUR, MINUTE
 
 K = TypeVar("K", int, str)
 
+
+class Change:
+    """What an event or a control record does to a profile; made by the engine, carried out by `apply`.
+
+    `op` is "none", "failure", "success", "hold", "clear", "revoke" or "erase".
+    """
+
+    __slots__ = (
+        "asn",
+        "country",
+        "held",
+        "ip",
+        "late",
+        "login",
+        "op",
+        "ref",
+        "time",
+        "values",
+        "weight",
+    )
+
+    def __init__(
+        self,
+        *,
+        op: str,
+        time: int = 0,
+        ref: bytes = b"",
+        weight: int = 0,
+        held: bool = False,
+        late: bool = False,
+        values: tuple[str, ...] = (),
+        login: Login | None = None,
+        ip: str = "",
+        asn: int = 0,
+        country: str = "",
+    ) -> None:
+        self.op = op
+        self.time = time
+        self.ref = ref
+        self.weight = weight
+        self.held = held
+        self.late = late
+        self.values = values
+        self.login = login
+        self.ip = ip
+        self.asn = asn
+        self.country = country
+
+
+NO_CHANGE = Change(op="none")
 
 V = TypeVar("V")
 
@@ -116,12 +165,14 @@ def _teach(profile: Profile, change: Change, sign: int) -> None:
     if not amount:
         return
     counts.add(profile.total, bucket, amount)
-    for known, value, most in zip(profile.values, change.values, MAX_VALUES, strict=True):
+    values = change.values
+    for i, known in enumerate(profile.values):
+        value = values[i]
         found = known.get(value)
         if found and found[-2] == bucket and amount > 0:  # by far the most common: a value seen this month
             found[-1] += amount
         elif value:
-            _count(known, value, bucket, amount, most)
+            _count(known, value, bucket, amount, MAX_VALUES[i])
 
 
 def _count(values: dict[str, Counts], value: str, bucket: int, amount: int, most: int) -> None:
@@ -131,11 +182,15 @@ def _count(values: dict[str, Counts], value: str, bucket: int, amount: int, most
             return
         _put(values, value, [bucket, amount])
         if len(values) > most:
-            del values[min(values, key=lambda v: (values[v][-2], counts.total(values[v]), v))]
+            del values[_least(values)]
         return
     counts.add(found, bucket, amount)
     if not found:
         del values[value]
+
+
+def _least(values: dict[str, Counts]) -> str:
+    return min(values, key=lambda v: (values[v][-2], counts.total(values[v]), v))
 
 
 def _hold(profile: Profile, held: Held) -> None:

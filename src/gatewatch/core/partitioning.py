@@ -1,9 +1,10 @@
 """Which partition a key belongs to: murmur2 as Java's default partitioner computes it."""
 
 from functools import lru_cache
+from typing import Final
 
-_MASK = 0xFFFFFFFF
-_M = 0x5BD1E995
+_MASK: Final = 0xFFFFFFFF
+_M: Final = 0x5BD1E995
 
 
 def murmur2(data: bytes) -> int:
@@ -15,12 +16,17 @@ def murmur2(data: bytes) -> int:
     h = 0x9747B28C ^ length
     whole = length & ~3
     for i in range(0, whole, 4):
-        k = int.from_bytes(data[i : i + 4], "little") * _M & _MASK
-        h = (h * _M & _MASK) ^ ((k ^ (k >> 24)) * _M & _MASK)
+        k = _mixed(int.from_bytes(data[i : i + 4], "little"))
+        h = _mixed(h) ^ _mixed(k ^ (k >> 24))
     if tail := data[whole:]:
-        h = (h ^ int.from_bytes(tail, "little")) * _M & _MASK
-    h = (h ^ (h >> 13)) * _M & _MASK
+        h = _mixed(h ^ int.from_bytes(tail, "little"))
+    h = _mixed(h ^ (h >> 13))
     return h ^ (h >> 15)
+
+
+def _mixed(h: int) -> int:
+    """H · M modulo 2^32, by halves: no product outgrows a machine word."""
+    return ((h & 0xFFFF) * _M + ((h >> 16) * _M << 16 & _MASK)) & _MASK
 
 
 @lru_cache(maxsize=65_536)

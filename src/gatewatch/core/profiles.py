@@ -29,26 +29,26 @@ HOUR_OF_WEEK: Final = 8
 MAX_VALUES = (24, 16, 12, 12, 16, 8, 8, 12, 168)
 
 #: How far behind a user's newest event another may come and still open windows.
-LATENESS = DAY
+LATENESS: Final = DAY
 #: The last logins kept, by event time; the failure minutes, failure days and failing addresses a day keeps.
-MAX_LOGINS = 8
-MAX_MINUTES = 180
-MAX_MINUTE_SOURCES = 16
-MAX_DAYS = 9
-MAX_DAY_SOURCES = 64
+MAX_LOGINS: Final = 8
+MAX_MINUTES: Final = 180
+MAX_MINUTE_SOURCES: Final = 16
+MAX_DAYS: Final = 9
+MAX_DAY_SOURCES: Final = 64
 #: Logins that are held (on probation or revoked), and the longest probation a policy may ask for.
-MAX_HELD = 16
-MAX_PROBATION = 30 * DAY
+MAX_HELD: Final = 16
+MAX_PROBATION: Final = 30 * DAY
 #: How long failures are kept behind the newest event: the longest window (7 days) and the lateness.
-FAILURE_HORIZON = 8 * DAY
+FAILURE_HORIZON: Final = 8 * DAY
 #: The most weight logins of one user, address and hour may teach.
-MAX_HOURLY_WEIGHT = 3
+MAX_HOURLY_WEIGHT: Final = 3
 #: The addresses of one hour that may teach; a user who comes from more teaches nothing new by it.
 MAX_HOUR_SOURCES = 16
-MAX_HOURS = 64
+MAX_HOURS: Final = 64
 
 #: Degrees are kept as integers of 1e-4 (about 11 m).
-DEGREE = 10_000
+DEGREE: Final = 10_000
 
 
 class Login(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -110,24 +110,6 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
         """Whether the user ever got in; without, there are failure windows that expire, and no profile."""
         return self.successes > 0
 
-
-class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What an event or a control record does to a profile; made by the engine, carried out by `apply`."""
-
-    op: str  # "none" | "failure" | "success" | "hold" | "clear" | "revoke" | "erase"
-    time: int = 0
-    ref: bytes = b""
-    weight: int = 0
-    held: bool = False
-    late: bool = False
-    values: tuple[str, ...] = ()
-    login: Login | None = None
-    ip: str = ""
-    asn: int = 0
-    country: str = ""
-
-
-NO_CHANGE = Change(op="none")
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Profile)

@@ -5,8 +5,18 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from gatewatch.core.context import QUIET, SourceNumbers
-from gatewatch.core.sources import DAY_BUCKETS, HOUR_BUCKETS, MINUTES, Slice
+from gatewatch.core.sources import DAY_BUCKETS, HOUR_BUCKETS, MINUTES, UNKNOWN, Bucket, Slice
 from gatewatch.core.times import MINUTE
+
+
+def slice_of(bucket: Bucket) -> Slice:
+    """A bucket's numbers without its users."""
+    scale = bucket.users.scale()
+    unknown = sum(n & UNKNOWN for n in bucket.users.counts.values())
+    return Slice(
+        bucket.failures, tuple(bucket.minutes), round(bucket.users.distinct()), round(unknown * scale)
+    )
+
 
 #: Failures in 10 minutes, in the hour, in the day; users and unknown names in the hour.
 Numbers = tuple[int, int, int, int, int]
@@ -62,7 +72,10 @@ class Share:
     def numbers_at_end(self, bucket: int) -> Numbers:
         """As `numbers` for the last moment of a bucket."""
         indexes = self._indexes if self._indexes is not None else self._build()
-        upto = bisect_right(indexes, bucket)
+        # by far the most common: nothing is known of a later one
+        upto = len(indexes)
+        if upto and indexes[-1] > bucket:
+            upto = bisect_right(indexes, bucket)
         if not upto or indexes[upto - 1] <= bucket - DAY_BUCKETS:
             return NOTHING
         failures, users, unknown = self._failures, self._users, self._unknown

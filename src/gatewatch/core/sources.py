@@ -4,20 +4,22 @@ A user lives on one partition, so partitions add up; hashes are united all the s
 count moves users. Everything here is a count or a bottom-k sketch: any order and any merge give the same state.
 """
 
+from typing import Final
+
 import msgspec
 
 from gatewatch.core.sketches import BottomK
 from gatewatch.core.times import MINUTE
 
 #: Width of a bucket (µs) and its minutes.
-BUCKET = 10 * MINUTE
-MINUTES = 10
-HOUR_BUCKETS = 6
-DAY_BUCKETS = 144
+BUCKET: Final = 10 * MINUTE
+MINUTES: Final = 10
+HOUR_BUCKETS: Final = 6
+DAY_BUCKETS: Final = 144
 
 #: In `Bucket.users` the low bit of a count says that the name was unknown at the source.
-TRY = 2
-UNKNOWN = 1
+TRY: Final = 2
+UNKNOWN: Final = 1
 
 
 class Bucket(msgspec.Struct, array_like=True, gc=False):
@@ -31,19 +33,6 @@ class Bucket(msgspec.Struct, array_like=True, gc=False):
     failures: int = 0
     minutes: list[int] = msgspec.field(default_factory=lambda: [0] * MINUTES)
     users: BottomK = msgspec.field(default_factory=BottomK)
-
-    def add(self, time: int, user: int, unknown: bool) -> None:
-        """Count one failure of the user with hash `user`."""
-        if time < self.first:
-            self.first = time
-        if time > self.last:
-            self.last = time
-        self.failures += 1
-        self.minutes[time // MINUTE % MINUTES] += 1
-        users = self.users
-        users.add(user, TRY)
-        if unknown and user in users.counts:
-            users.counts[user] |= UNKNOWN
 
     def merge(self, other: "Bucket") -> None:
         """Take in another partition's share of the same bucket."""
@@ -93,12 +82,3 @@ class Slice(msgspec.Struct, array_like=True, frozen=True, gc=False):
     minutes: tuple[int, ...]
     users: int
     unknown: int
-
-
-def slice_of(bucket: Bucket) -> Slice:
-    """A bucket's numbers without its users."""
-    scale = bucket.users.scale()
-    unknown = sum(n & UNKNOWN for n in bucket.users.counts.values())
-    return Slice(
-        bucket.failures, tuple(bucket.minutes), round(bucket.users.distinct()), round(unknown * scale)
-    )

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Mapping
 
 from gatewatch.core.attributes import ua_fingerprint
-from gatewatch.core.events import LoginEvent, prefix_of
+from gatewatch.core.events import LoginEvent
+from gatewatch.core.keys import prefix_of
 from gatewatch.core.signals import Subject
 from gatewatch.core.sketches import keyed_hash
-from gatewatch.core.sources import BUCKET, Bucket, Buckets, decode, encode
+from gatewatch.core.sources import BUCKET, MINUTES, TRY, UNKNOWN, Bucket, Buckets, decode, encode
+from gatewatch.core.times import MINUTE
 
 
 def subjects_of(event: LoginEvent) -> list[Subject]:
@@ -41,8 +43,22 @@ def count_try(buckets: Buckets, time: int, user: int, unknown: bool) -> int:
     bucket = buckets.get(index)
     if bucket is None:
         bucket = buckets[index] = Bucket(time, time)
-    bucket.add(time, user, unknown)
+    count_in(bucket, time, user, unknown)
     return index
+
+
+def count_in(bucket: Bucket, time: int, user: int, unknown: bool) -> None:
+    """Count one failure of the user with hash `user` in its bucket."""
+    if time < bucket.first:
+        bucket.first = time
+    if time > bucket.last:
+        bucket.last = time
+    bucket.failures += 1
+    bucket.minutes[time // MINUTE % MINUTES] += 1
+    users = bucket.users
+    users.add(user, TRY)
+    if unknown and user in users.counts:
+        users.counts[user] |= UNKNOWN
 
 
 def unite(shares: Iterable[Mapping[int, Bucket]]) -> Buckets:

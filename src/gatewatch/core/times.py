@@ -1,15 +1,16 @@
 """Event time: microseconds since 1970-01-01T00:00:00Z, as an int. The core knows no other clock."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
+SECOND: Final = 1_000_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
 
 #: The years an event may lie in; what is outside is refused as `time_out_of_range`.
-MIN_TIME = 0
-MAX_TIME = 253_402_300_800 * SECOND - 1
+MIN_TIME: Final = 0
+MAX_TIME: Final = 253_402_300_800 * SECOND - 1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

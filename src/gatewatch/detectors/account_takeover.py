@@ -5,12 +5,12 @@ from math import log10
 from typing import Any, ClassVar
 
 from gatewatch.core import history
-from gatewatch.core.detection import Situation
-from gatewatch.core.events import prefix_of
 from gatewatch.core.familiarity import is_shared, knows_address, knows_device, settled
+from gatewatch.core.keys import prefix_of
 from gatewatch.core.policy import AccountTakeover as Settings
 from gatewatch.core.profiles import DEVICE, IP
 from gatewatch.core.signals import Signal
+from gatewatch.core.situation import Situation
 from gatewatch.core.times import SECOND
 
 #: The strength of a stranger's success from a source with an open finding.
@@ -44,7 +44,7 @@ class AccountTakeover:
         context = situation.context
         if not (situation.profile.minutes or context.ip.finding or context.prefix.finding):
             return None
-        if not situation.event.is_success:
+        if not situation.success:
             return None
         if context.ip.finding:
             return self._judge(situation, context.ip.finding, _ON_SOURCE)

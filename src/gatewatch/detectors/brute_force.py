@@ -4,9 +4,9 @@ from math import log10
 from typing import ClassVar
 
 from gatewatch.core import history, profiles
-from gatewatch.core.detection import Situation
 from gatewatch.core.profiles import Profile
 from gatewatch.core.signals import Signal
+from gatewatch.core.situation import Situation
 from gatewatch.core.times import DAY, SECOND
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from gatewatch.core import history
-from gatewatch.core.detection import Situation
 from gatewatch.core.familiarity import knows_address
 from gatewatch.core.policy import DistributedBruteForce as Settings
 from gatewatch.core.profiles import FailureDay, Profile
 from gatewatch.core.signals import Signal
+from gatewatch.core.situation import Situation
 from gatewatch.core.times import DAY, SECOND
 from gatewatch.detectors.brute_force import growing, usual_per_day
 

@@ -4,11 +4,11 @@ from itertools import pairwise
 from typing import ClassVar
 
 from gatewatch.core import history
-from gatewatch.core.detection import Situation
 from gatewatch.core.familiarity import knows_address, knows_device
 from gatewatch.core.policy import DormantAccount as Settings
 from gatewatch.core.profiles import Login
 from gatewatch.core.signals import Signal
+from gatewatch.core.situation import Situation
 from gatewatch.core.times import DAY
 
 
@@ -30,7 +30,7 @@ class DormantAccount:
         """The signal for a success that ends a silence."""
         logins, event = situation.profile.logins, situation.event
         least = situation.policy.dormant_account.days * DAY
-        if not logins or (logins[-1].time <= event.time < logins[-1].time + least) or not event.is_success:
+        if not logins or (logins[-1].time <= event.time < logins[-1].time + least) or not situation.success:
             return None
         before, _ = history.neighbours(situation.profile, event.time, situation.ref)
         if before is None or event.time - before.time < least:

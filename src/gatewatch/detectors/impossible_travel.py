@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 import msgspec
 
 from gatewatch.core import geo, history
-from gatewatch.core.detection import Situation
 from gatewatch.core.familiarity import KNOWN, device_doubt, is_shared, knows_device, settled
 from gatewatch.core.profiles import ASN, IP, PREFIX, Login
 from gatewatch.core.signals import Signal
+from gatewatch.core.situation import Situation
 from gatewatch.core.times import MINUTE
 
 #: Networks whose place says little about where a person is.
@@ -55,7 +55,7 @@ class ImpossibleTravel:
     def assess(self, situation: Situation) -> Signal | None:
         """The signal for a success too far from its neighbours."""
         event = situation.event
-        if event.geo is None or not situation.profile.logins or not event.is_success:
+        if event.geo is None or not situation.profile.logins or not situation.success:
             return None
         if not geo.is_known(event.geo.lat, event.geo.lon):
             return None
@@ -65,7 +65,7 @@ class ImpossibleTravel:
         ]
         if not trips:
             return None
-        trip = max(trips, key=lambda t: (t.kmh, t.elapsed))
+        trip = _fastest(trips)
         reason = _suppression(situation, trip.other)
         evidence = _evidence(situation, trip)
         if reason:
@@ -77,6 +77,10 @@ class ImpossibleTravel:
             attack=self.attack,
             evidence=evidence,
         )
+
+
+def _fastest(trips: list[_Trip]) -> _Trip:
+    return max(trips, key=lambda t: (t.kmh, t.elapsed))
 
 
 def _trip(situation: Situation, other: Login) -> _Trip | None:

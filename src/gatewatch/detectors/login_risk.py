@@ -4,9 +4,10 @@ from math import exp
 from typing import Any, ClassVar
 
 from gatewatch.core import features
-from gatewatch.core.detection import Model, Situation
+from gatewatch.core.detection import Model
 from gatewatch.core.familiarity import on_shared_network
 from gatewatch.core.signals import Signal
+from gatewatch.core.situation import Situation
 
 #: With this many logins known, half of what the model says counts.
 _HALF_TRUST = 8.0
@@ -38,7 +39,7 @@ class LoginRisk:
     def assess(self, situation: Situation) -> Signal | None:
         """The signal for a success the model finds strange."""
         settings = situation.policy.login_risk
-        if situation.profile.successes < settings.history or not situation.event.is_success:
+        if situation.profile.successes < settings.history or not situation.success:
             return None
         raw = situation.context.models.get(self.model.name)
         if raw is None:

@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from gatewatch.core.detection import Situation
 from gatewatch.core.familiarity import KNOWN, device_doubt, settled, surprise
 from gatewatch.core.profiles import COUNTRY
 from gatewatch.core.signals import Signal
+from gatewatch.core.situation import Situation
 
 #: Most people never log in from a second country.
 _EXPECTED = 0.2
@@ -32,7 +32,7 @@ class NewCountry:
         if features.weights[COUNTRY] >= 2 * KNOWN or not country:
             return None
         known = settled(situation, COUNTRY)
-        if known >= KNOWN or not situation.event.is_success:
+        if known >= KNOWN or not situation.success:
             return None
         if situation.profile.successes < situation.policy.new_country.history or not features.total:
             return None

@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from gatewatch.core.detection import Situation
 from gatewatch.core.familiarity import KNOWN, knows_address, on_shared_network, settled, surprise
 from gatewatch.core.profiles import BROWSER, DEVICE, OS
 from gatewatch.core.signals import Signal
+from gatewatch.core.situation import Situation
 from gatewatch.detectors.new_country import usual_values
 
 #: Share of the full strength by (is the browser family new, is the operating system new).
@@ -36,7 +36,7 @@ class NewDevice:
         device = features.values[DEVICE]
         if features.weights[DEVICE] >= 2 * KNOWN or not device:
             return None
-        if settled(situation, DEVICE) >= KNOWN or not situation.event.is_success:
+        if settled(situation, DEVICE) >= KNOWN or not situation.success:
             return None
         if situation.profile.successes < situation.policy.new_device.history or not features.total:
             return None

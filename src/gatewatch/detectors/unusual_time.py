@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from gatewatch.core import counts
 from gatewatch.core.counts import Counts
-from gatewatch.core.detection import Situation
 from gatewatch.core.profiles import HOUR_OF_WEEK
 from gatewatch.core.signals import Signal
+from gatewatch.core.situation import Situation
 
 _WEEK = 168
 _COS = tuple(cos(2 * pi * hour / 24) for hour in range(24))
@@ -46,7 +46,7 @@ class UnusualTime:
     def assess(self, situation: Situation) -> Signal | None:
         """The signal for a success at a rare time of day."""
         settings, total = situation.policy.unusual_time, situation.features.total
-        if total < settings.history or not situation.event.is_success:
+        if total < settings.history or not situation.success:
             return None
         spread = min(settings.spread, _MOST_SPREAD)
         expected = total * (2 * spread + 1) / 24

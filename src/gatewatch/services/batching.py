@@ -17,7 +17,8 @@ from gatewatch.core.assessing import Asked
 from gatewatch.core.context import NO_FREQUENCIES, Context
 from gatewatch.core.detection import StoredLogin
 from gatewatch.core.events import LoginEvent
-from gatewatch.core.profiles import Change, Profile
+from gatewatch.core.learning import Change
+from gatewatch.core.profiles import Profile
 from gatewatch.core.records import ControlRecord, EventRecord, Record, RejectRecord
 from gatewatch.core.signals import Assessment
 from gatewatch.core.times import DAY
@@ -75,8 +76,14 @@ class Work:
     def __init__(
         self, maker: "BatchMaker", partition: Partition, owned: Iterable[Partition], batch: Batch
     ) -> None:
-        self.maker, self.partition, self.batch = maker, partition, batch
-        self.store = maker.store
+        self.partition, self.batch = partition, batch
+        self.store, self.engine, self.enrich, self.foreign = (
+            maker.store,
+            maker.engine,
+            maker.enrich,
+            maker.foreign,
+        )
+        self.retention, self.elsewhere = maker.retention, maker.elsewhere
         self.received = batch.now
         self.surroundings = Surroundings(partition, owned)
         self.tenants: dict[str, Tenant] = {}
@@ -95,7 +102,7 @@ class Work:
         here: list[Arrived | Other] = []
         claim = self.batch.claim
         for item in found:
-            record = decode(item, claim, self.received, self.maker.foreign)
+            record = decode(item, claim, self.received, self.foreign)
             if item.offset == refused:
                 here.append(Other(item.offset, refusal(item, record, claim)))
             elif belongs_elsewhere(record, claim):
@@ -109,7 +116,7 @@ class Work:
         return here
 
     def _arrived(self, offset: int, record: EventRecord) -> Arrived:
-        event = self.maker.enrich(record.event)
+        event = self.enrich(record.event)
         tenant = event.tenant_id
         key, user = (tenant, event.event_id), (tenant, event.user_key)
         return Arrived(offset, record, event, self.surroundings.origin(event), key, user)
@@ -127,7 +134,7 @@ class Work:
                 others.append(item.record)
         tenants = {tenant for tenant, _ in users} | {record.tenant_id for record in others}
         self.tenants = self.store.tenants(tenants)
-        self.asked = {id: self.maker.engine.asked(tenant.policy) for id, tenant in self.tenants.items()}
+        self.asked = {id: self.engine.asked(tenant.policy) for id, tenant in self.tenants.items()}
         self.stored = self.store.stored_events(times)
         controls = [record for record in others if isinstance(record, ControlRecord)]
         self._prepare_controls(controls)
@@ -164,7 +171,7 @@ class Work:
 
     def _dead(self, offset: int, record: RejectRecord) -> None:
         self.batch.dead.append(DeadLetter(offset, record))
-        if self.maker.elsewhere:
+        if self.elsewhere:
             value = dead_letter(record, self.batch.claim, offset)
             self.batch.outgoing.append(Outgoing(record.tenant_id, DEAD_LETTERS, record.key, value))
         self._tally(record).dead_letters += 1
@@ -180,7 +187,7 @@ class Work:
         if digest is not None:
             self._repeat(record, digest)
             return
-        if self.maker.retention and item.event.time < record.received - self.maker.retention:
+        if self.retention and item.event.time < record.received - self.retention:
             self._dead(item.offset, too_old(record))
             return
         self.stored[item.key] = record.digest
@@ -207,7 +214,7 @@ class Work:
         state = self.partition.user(user)
         profile = state.profile if state is not None else None
         asked = self.asked[event.tenant_id]
-        assessment, change = self.maker.engine.step(profile, event, context, tenant.policy, values, asked)
+        assessment, change = self.engine.step(profile, event, context, tenant.policy, values, asked)
         self.batch.events.append(event_row(offset, record, event, user[1], context, assessment, change))
         self.batch.degraded += assessment.degraded
         self._learn(user, state, event, assessment, change)
@@ -263,7 +270,7 @@ class Work:
         policy = self.tenants[control.tenant_id].policy
         user = (control.tenant_id, control.user_key)
         state = self.partition.user(user) or UserState(Profile())
-        assessment, change = self.maker.engine.judge(state.profile, control, login, policy)
+        assessment, change = self.engine.judge(state.profile, control, login, policy)
         if change.op != "none":
             self.partition.users[user] = state
             learning.apply(state.profile, change)
@@ -308,7 +315,7 @@ def event_row(
     change: Change,
 ) -> EventRow:
     """An event and what became of it, as they are stored; `record` is as it was read, `event` enriched."""
-    return EventRow(
+    row = (
         event.tenant_id,
         event.event_id,
         event.time,
@@ -334,6 +341,7 @@ def event_row(
         signals.encode(assessment).decode(),
         record.raw,
     )
+    return tuple.__new__(EventRow, row)  # what `EventRow(*row)` does by way of interpreted code
 
 
 def merge(stored: Anomaly | None, hits: list[Anomaly]) -> Anomaly:

@@ -7,7 +7,8 @@ from hashlib import sha256
 import msgspec
 
 from gatewatch.core import records
-from gatewatch.core.events import MAX_TEXT, TENANT, prefix_of
+from gatewatch.core.events import MAX_TEXT, TENANT
+from gatewatch.core.keys import prefix_of
 from gatewatch.core.partitioning import partition_of
 from gatewatch.core.records import MAX_DEAD_LETTER, ControlRecord, EventRecord, Record, RejectRecord
 from gatewatch.core.times import DAY, MAX_TIME, MIN_TIME, isoformat

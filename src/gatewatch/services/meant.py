@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatewatch.core.events import user_key
+from gatewatch.core.keys import user_key
 from gatewatch.read_ports import AnomalyFilter, EventFilter, QueryStore
 
 

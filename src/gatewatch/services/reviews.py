@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from gatewatch.core import anomalies, records, sources, subjects
+from gatewatch.core import anomalies, records, subjects
 from gatewatch.core.anomalies import SLOT, Anomaly
 from gatewatch.core.engine import Engine
 from gatewatch.core.policy import Policy
 from gatewatch.core.records import ControlRecord
-from gatewatch.core.shares import Share
+from gatewatch.core.shares import Share, slice_of
 from gatewatch.core.signals import Finding
 from gatewatch.core.sketches import keyed_hash
 from gatewatch.core.sources import BUCKET, DAY_BUCKETS, Buckets
@@ -124,7 +124,7 @@ def _refresh(view: SourceView, shares: Mapping[int, Buckets]) -> None:
     for part, buckets in shares.items():
         share = view.shares.setdefault(part, Share())
         for index, bucket in buckets.items():
-            share.put(index, sources.slice_of(bucket))
+            share.put(index, slice_of(bucket))
         oldest = max(share.slices, default=0) - VIEW_SPAN
         if any(index < oldest for index in share.slices):
             view.shares[part] = Share({i: s for i, s in share.slices.items() if i >= oldest})

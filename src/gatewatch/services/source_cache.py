@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from gatewatch.core import sources, subjects
 from gatewatch.core.events import LoginEvent
-from gatewatch.core.shares import Share
+from gatewatch.core.shares import Share, slice_of
 from gatewatch.core.sources import DAY_BUCKETS, Buckets
 from gatewatch.ports import BucketKey, SourceKey, Touch
 
@@ -38,7 +38,7 @@ class Entry:
         """The source's own share, uncommitted failures included."""
         if self._stale:
             for index in self._stale:
-                self._share.put(index, sources.slice_of(self.buckets[index]))
+                self._share.put(index, slice_of(self.buckets[index]))
             self._stale.clear()
         return self._share
 

@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 
 from gatewatch.core import sources, subjects
 from gatewatch.core.context import NO_FREQUENCIES, QUIET, Context, Frequencies, SourceNumbers
-from gatewatch.core.events import LoginEvent, prefix_of
+from gatewatch.core.events import LoginEvent
+from gatewatch.core.keys import prefix_of
 from gatewatch.core.shares import NOTHING, Share, add, as_numbers, numbers_at, numbers_at_end, united_share
 from gatewatch.core.sources import BUCKET
 from gatewatch.core.times import DAY

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from hypothesis import strategies as st
 
 from gatewatch.core.sources import BUCKET, Bucket, Buckets
+from gatewatch.core.subjects import count_in
 from gatewatch.core.times import DAY, MINUTE
 
 #: Midnight of an arbitrary day, so that a stretch can cross into the next slot.
@@ -31,7 +32,7 @@ def buckets_of(found: Iterable[Failure]) -> Buckets:
     buckets: Buckets = {}
     for time, user, unknown in found:
         bucket = buckets.setdefault(time // BUCKET, Bucket(time, time))
-        bucket.add(time, user, unknown)
+        count_in(bucket, time, user, unknown)
     return buckets
 
 

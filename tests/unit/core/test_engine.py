@@ -7,13 +7,14 @@ import pytest
 from gatewatch.core import learning, profiles
 from gatewatch.core.assessing import situate
 from gatewatch.core.context import EMPTY
-from gatewatch.core.detection import Situation, StoredLogin
+from gatewatch.core.detection import StoredLogin
 from gatewatch.core.engine import Engine
 from gatewatch.core.events import Outcome
 from gatewatch.core.policy import DEFAULT, BruteForce, PasswordSpraying, Policy
 from gatewatch.core.profiles import Profile
 from gatewatch.core.records import ControlRecord
 from gatewatch.core.signals import Finding, Signal, Subject
+from gatewatch.core.situation import Situation
 from gatewatch.core.sources import Buckets
 from gatewatch.core.times import DAY, HOUR, MINUTE
 from gatewatch.detectors import SOURCE_DETECTORS, default_engine

@@ -11,8 +11,10 @@ import msgspec
 import pytest
 
 from gatewatch.core import attributes, learning, profiles, sources
-from gatewatch.core.profiles import Change, Profile
+from gatewatch.core.learning import Change
+from gatewatch.core.profiles import Profile
 from gatewatch.core.sources import Bucket
+from gatewatch.core.subjects import count_in
 from gatewatch.core.times import DAY, HOUR, MINUTE
 from tests.builders import AWAY_IP, LAGOS, SAFARI, START, burst, daily, learn, login
 
@@ -36,7 +38,7 @@ def bucket() -> Bucket:
     """A bucket whose sketch dropped hashes, with known and unknown names."""
     found = Bucket(START, START)
     for i in range(600):
-        found.add(START + i * MINUTE // 60, i % 300 * 14_316_557, i % 4 == 0)
+        count_in(found, START + i * MINUTE // 60, i % 300 * 14_316_557, i % 4 == 0)
     return found
 
 

@@ -12,8 +12,9 @@ from gatewatch.checks.samples import bare_events, context, generate
 from gatewatch.core import attributes, history, learning, profiles, signals
 from gatewatch.core.context import EMPTY
 from gatewatch.core.events import LoginEvent
+from gatewatch.core.learning import Change
 from gatewatch.core.policy import DEFAULT
-from gatewatch.core.profiles import LATENESS, Change, Profile
+from gatewatch.core.profiles import LATENESS, Profile
 from gatewatch.core.times import DAY, HOUR, MINUTE, SECOND
 from gatewatch.detectors import default_engine
 from tests.builders import AWAY_IP, START, burst, daily, failure, learn, login

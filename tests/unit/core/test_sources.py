@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatewatch.core import sources
-from gatewatch.core.shares import Share, numbers_at, numbers_at_end, united_share
-from gatewatch.core.sources import BUCKET, Buckets, slice_of
+from gatewatch.core.shares import Share, numbers_at, numbers_at_end, slice_of, united_share
+from gatewatch.core.sources import BUCKET, Buckets
 from gatewatch.core.subjects import unite
 from gatewatch.core.times import MINUTE
 from tests.unit.core.strategies import Failure, buckets_of, crowd, failures, shares_of

@@ -5,13 +5,14 @@ import pytest
 
 from gatewatch.core import history, learning, profiles
 from gatewatch.core.context import EMPTY
-from gatewatch.core.detection import Situation, StoredLogin
+from gatewatch.core.detection import StoredLogin
 from gatewatch.core.engine import Engine
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.policy import DEFAULT
 from gatewatch.core.profiles import Profile
 from gatewatch.core.records import ControlKind, ControlRecord, Verdict
 from gatewatch.core.signals import Signal
+from gatewatch.core.situation import Situation
 from gatewatch.core.times import DAY
 from tests.builders import ABROAD, AWAY_IP, LAGOS, SAFARI, START, daily, learn, login
 

@@ -8,9 +8,9 @@ from gatewatch.core.assessing import situate
 from gatewatch.core.attributes import event_ref, values_of
 from gatewatch.core.context import EMPTY, Context, Frequencies
 from gatewatch.core.events import Asn, Geo, LoginEvent
-from gatewatch.core.learning import apply, login_of
+from gatewatch.core.learning import Change, apply, login_of
 from gatewatch.core.policy import DEFAULT
-from gatewatch.core.profiles import Change, Held
+from gatewatch.core.profiles import Held
 from gatewatch.core.signals import Signal
 from gatewatch.core.times import DAY, HOUR, MINUTE
 from gatewatch.detectors.impossible_travel import ImpossibleTravel

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gatewatch.core.events import LoginEvent, prefix_of
+from gatewatch.core.events import LoginEvent
+from gatewatch.core.keys import prefix_of
 from gatewatch.core.policy import DEFAULT
 from gatewatch.core.records import EventRecord
 from gatewatch.core.signals import Finding, Subject

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewatch.core.events import MAX_TEXT, MAX_USER_AGENT, Asn, Flag, Geo, user_key
+from gatewatch.core.events import MAX_TEXT, MAX_USER_AGENT, Asn, Flag, Geo
+from gatewatch.core.keys import user_key
 from gatewatch.ingest.contract import Refused
 from gatewatch.ingest.normalise import (
     Address,

@@ -6,8 +6,8 @@ import pytest
 
 from gatewatch.core import features
 from gatewatch.core.context import Context, Frequencies
-from gatewatch.core.detection import Features
 from gatewatch.core.profiles import ATTRIBUTES
+from gatewatch.core.situation import Features
 from gatewatch.models.freeman import Freeman
 
 LEVELS = 7

@@ -10,7 +10,7 @@ from gatewatch.adapters.postgres.decisions import DECISION, stored_decision
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.adapters.postgres.tenancy import TenantRows
 from gatewatch.core import anomalies, context, events, policy, profiles, records, signals, sources, subjects
-from gatewatch.core.events import prefix_of
+from gatewatch.core.keys import prefix_of
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.records import ControlRecord
 from gatewatch.core.sources import Buckets

@@ -13,7 +13,7 @@ from gatewatch.adapters.postgres.statements import load
 from gatewatch.core import anomalies, events, policy, profiles, sources
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.detection import StoredLogin
-from gatewatch.core.events import prefix_of
+from gatewatch.core.keys import prefix_of
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.profiles import LATENESS
 from gatewatch.core.shares import Share
