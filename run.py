@@ -349,6 +349,7 @@ def compile_core(args: Sequence[str] = ()) -> int:
     set_up("dev")
     try:
         with only_one():
+            LOG.write_text("")
             compiled.provide(PYTHON, step)
     except compiled.Unavailable as error:
         say(f"Gatewatch runs as pure Python, which is slower: {error}")

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from gatewatch.core import events, profiles, sources
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.detection import StoredLogin
-from gatewatch.core.events import prefix_of
+from gatewatch.core.keys import prefix_of
 from gatewatch.core.policy import DEFAULT, Policy
 from gatewatch.core.shares import Share
 from gatewatch.core.sources import Buckets
