@@ -80,10 +80,11 @@ class Refused(Exception):
 
 def drop_stale(root: Path = ROOT) -> bool:
     """Throw extension modules away that are not those of the sources as they are; tells whether any remain."""
-    if not any(extensions(root)):
+    found = list(extensions(root))
+    if not found:
         return False
     stamp = _stamp(root)
-    if stamp.is_file() and stamp.read_text() == _stamp_text(root, fingerprint(root)):
+    if stamp.is_file() and stamp.read_text() == stamped(fingerprint(root), found):
         return True
     drop(root)
     return False
@@ -128,9 +129,9 @@ def _stamp(root: Path) -> Path:
     return root / ".local" / "compiled.stamp"
 
 
-def _stamp_text(root: Path, made_of: str) -> str:
-    """What it was made of, and all that it is: what somebody took a part of does not run either."""
-    return "\n".join([made_of, *sorted(extensions(root))])
+def stamped(made_of: str, paths: Sequence[str]) -> str:
+    """What the stamp says: what all was made of, and all that was made. What is not whole does not run either."""
+    return "\n".join([made_of, *sorted(paths)])
 
 
 def provide(python: str, step: Step) -> None:
@@ -164,10 +165,10 @@ def build(root: Path = ROOT, modules: Sequence[str] = MODULES) -> None:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     _compile(_generate(root / "src", modules, work), work)
-    for path in sorted((work / "lib").rglob("*.so")):
-        # A process that runs keeps the one it has.
-        path.replace(root / "src" / path.relative_to(work / "lib"))
-    _stamp(root).write_text(_stamp_text(root, made_of))
+    made = [(path, root / "src" / path.relative_to(work / "lib")) for path in (work / "lib").rglob("*.so")]
+    for path, place in made:
+        path.replace(place)  # a process that runs keeps the one it has
+    _stamp(root).write_text(stamped(made_of, [str(place) for _, place in made]))
     shutil.rmtree(work)
 
 

@@ -78,8 +78,8 @@ def pretend(tree: Path) -> Path:
     library = tree / "src" / "gatewatch" / f"{LIBRARY}.cpython-311-x86_64-linux-gnu.so"
     for path in (library, (tree / "src" / "gatewatch" / MODULE).with_suffix(".so")):
         path.write_bytes(b"code")
-    made_of = [compiled.fingerprint(tree), *sorted(compiled.extensions(tree))]
-    (tree / ".local" / "compiled.stamp").write_text("\n".join(made_of))
+    stamp = compiled.stamped(compiled.fingerprint(tree), list(compiled.extensions(tree)))
+    (tree / ".local" / "compiled.stamp").write_text(stamp)
     return library
 
 
