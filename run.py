@@ -271,7 +271,10 @@ def only_one() -> Iterator[None]:
 
 def set_up(kind: str) -> None:
     """Make the environment ready for use ("run") or for development as well ("dev"); what is old never runs."""
-    compiled.drop_stale()
+    try:
+        compiled.drop_stale()
+    except OSError as error:
+        raise SetupError(f"what was compiled is old and cannot be removed: {error}") from error
     if ready(kind) and web_app.ready(kind):
         return
     try:

@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-from gatewatch.core import counts
+from gatewatch.core import assessing
 
 
 def is_compiled() -> bool:
     """Whether the core runs as extension modules that mypyc made; if not, it is pure Python, and slower."""
-    return not (counts.__file__ or "").endswith(".py")
+    return not (assessing.__file__ or "").endswith(".py")
 
 
 def core() -> Literal["compiled", "pure Python"]:
