@@ -6,6 +6,7 @@
   python3 run.py test [ARGS]      set up for development, then every test (with ARGS, those of pytest)
   python3 run.py lint             ruff, mypy --strict, import contracts, eslint, vue-tsc, prettier, budgets
   python3 run.py bench [ARGS]     the benchmarks
+  python3 run.py compile [--drop] compile the core for speed, as test and bench do (--drop: back to pure Python)
   python3 run.py faults [ARGS]    the fault test alone, e.g. --seed 7 --seconds 600
   python3 run.py faults --matrix  one fault after the other on a real Kafka and PostgreSQL (--row NAME, --seeds N)
   python3 run.py helm             check the Helm chart (needs helm, or Go to build it)
@@ -35,7 +36,7 @@ import sys
 import time
 from pathlib import Path
 
-from scripts import web_app
+from scripts import compiled, web_app
 
 TYPE_CHECKING = False  # typing itself takes a tenth of the time a ready run needs
 if TYPE_CHECKING:
@@ -269,7 +270,11 @@ def only_one() -> Iterator[None]:
 
 
 def set_up(kind: str) -> None:
-    """Make the environment ready for use ("run") or for development as well ("dev")."""
+    """Make the environment ready for use ("run") or for development as well ("dev"); what is old never runs."""
+    try:
+        compiled.drop_stale()
+    except OSError as error:
+        raise SetupError(f"what was compiled is old and cannot be removed: {error}") from error
     if ready(kind) and web_app.ready(kind):
         return
     try:
@@ -339,6 +344,27 @@ def develop(module: str, args: Sequence[str]) -> NoReturn:
     become([PYTHON, "-m", module, *args])
 
 
+def compile_core(args: Sequence[str] = ()) -> int:
+    """Compile the core where it is not; without a C compiler it runs as pure Python, and in CI that fails."""
+    if "--drop" in args:
+        compiled.drop()
+        return 0
+    set_up("dev")
+    try:
+        with only_one():
+            LOG.write_text("")
+            compiled.provide(PYTHON, step)
+    except compiled.Unavailable as error:
+        say(f"Gatewatch runs as pure Python, which is slower: {error}")
+        return int(in_ci())
+    return 0
+
+
+def bench(args: Sequence[str]) -> int:
+    """The benchmarks, of the compiled core."""
+    return compile_core() or develop("benchmarks", args)
+
+
 def client(_: Sequence[str]) -> int:
     """Generate the client anew."""
     set_up("dev")
@@ -381,8 +407,10 @@ def faults(args: Sequence[str]) -> NoReturn:
 
 
 def test(args: Sequence[str]) -> int:
-    """Run every test, or, with arguments, those of pytest that they name."""
+    """Run every test, of the compiled core, or, with arguments, those of pytest that they name."""
     set_up("dev")
+    if (not args or in_ci()) and compile_core():
+        return 1
     web_app.provide_browser(step)
     try:
         kafka(["--fetch"])
@@ -403,9 +431,10 @@ def lock(args: Sequence[str]) -> int:
     run, dev = (LOCKS[kind].name for kind in ("run", "dev"))
     step(f"resolving {run}", [*common, "--extra", "otel", "-o", run], env)
     step(f"resolving {dev}", [*common, "--extra", "otel", "--group", "dev", "-c", run, "-o", dev], env)
-    for group in ("node", "java", "helm"):
+    for group in ("node", "java", "helm", "compile"):
         apart = f"requirements-{group}.lock"
-        step(f"resolving {apart}", [*common[:-1], "--group", group, "-o", apart], env)
+        same = ["-c", dev] if group == "compile" else []
+        step(f"resolving {apart}", [*common[:-1], "--group", group, *same, "-o", apart], env)
     return 0
 
 
@@ -418,10 +447,11 @@ def main(argv: Sequence[str]) -> int:
     if word == "setup":
         set_up("dev" if "--dev" in rest else "run")
         return 0
-    ours = {"test": test, "kafka": kafka, "helm": helm, "client": client, "lock": lock, "faults": faults}
+    ours = {verb.__name__: verb for verb in (test, bench, kafka, helm, client, lock, faults)}
+    ours["compile"] = compile_core
     if word in ours:
         return ours[word](rest)
-    modules = {"lint": "scripts.lint", "bench": "benchmarks", "fuzz": "tests.fuzz"}
+    modules = {"lint": "scripts.lint", "fuzz": "tests.fuzz"}
     if word in modules:
         develop(modules[word], rest)
     if word == "gatewatch":

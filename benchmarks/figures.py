@@ -34,7 +34,9 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """What the figures were measured on. `yardstick` is what a fixed piece of Python takes (µs)."""
+    """What the figures were measured on. `yardstick` is what a fixed piece of Python takes (µs); `core` is "compiled"
+    or "pure Python", as everything was before there was a choice.
+    """
 
     cpu: str
     cores: int
@@ -43,6 +45,7 @@ class Machine(msgspec.Struct, frozen=True):
     fsync: str
     load: float
     yardstick: float
+    core: str = "pure Python"
 
 
 class Report(msgspec.Struct, frozen=True):

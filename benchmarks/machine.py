@@ -9,6 +9,7 @@ from time import process_time_ns
 import msgspec
 
 from benchmarks.figures import Machine
+from gatewatch import runtime
 
 
 class _Sample(msgspec.Struct, array_like=True):
@@ -26,6 +27,7 @@ def describe(postgres: str, fsync: str, yardstick: float) -> Machine:
         fsync,
         os.getloadavg()[0],
         yardstick,
+        runtime.core(),
     )
 
 

@@ -25,7 +25,7 @@ def machine_line(machine: Machine) -> str:
     """The machine in one line."""
     database = f", PostgreSQL {machine.postgres} (fsync {machine.fsync})" if machine.postgres else ""
     return (
-        f"{machine.cpu}, {machine.cores} cores, Python {machine.python}{database};"
+        f"{machine.cpu}, {machine.cores} cores, Python {machine.python} (core: {machine.core}){database};"
         f" load {machine.load:.1f} at the end, yardstick {machine.yardstick:.2f} µs"
     )
 

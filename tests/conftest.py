@@ -15,6 +15,10 @@ from uuid import uuid4
 import pytest
 from hypothesis import settings
 
+from scripts import compiled
+
+compiled.drop_stale()
+
 from gatewatch.adapters.postgres.server import PostgresBinaries
 from scripts.kafka import Broker
 from tests.support import kafka as brokers

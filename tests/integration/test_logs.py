@@ -10,6 +10,7 @@ import httpx
 import psycopg
 import pytest
 
+from gatewatch import runtime
 from tests.builders import START, login
 from tests.integration.heart.rig import Heart, record_of
 from tests.support.commands import until
@@ -53,6 +54,13 @@ def test_nothing_of_anybody_is_logged(running: Services, database: str) -> None:
         assert {line["service"] for line in lines} <= {service}
         for secret in (NAME, ADDRESS, PASSWORD, AGENT, running.key.rpartition("_")[2]):
             assert secret not in said, (service, secret)
+
+
+def test_a_detector_says_how_its_core_runs(running: Services) -> None:
+    """The first that a detector says is whether it is compiled: the reason why two of them differ in speed."""
+    until(lambda: "the detector runs" in running.processes["detector"].said, "the detector's first words")
+    line = json.loads(running.processes["detector"].said.splitlines()[0])
+    assert (line["event"], line["core"]) == ("the detector runs", runtime.core())
 
 
 def refused(running: Services) -> None:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
-import gatewatch
 from tests.support.servers import ROOT
 
-LOCKS = [f"requirements{kind}.lock" for kind in ("", "-dev", "-boot", "-node", "-java")]
+LOCKS = [path.name for path in sorted(ROOT.glob("requirements*.lock"))]
 
 #: Stands for node and its npm: it notes what it was asked, and "builds" an app.
 FAKE_NODE = """#!/bin/sh
@@ -52,7 +49,7 @@ class Checkout:
         self.folder.mkdir()
         self.bin.mkdir()
         (self.folder / "scripts").mkdir()
-        for name in ["run.py", "pyproject.toml", "scripts/web_app.py", *LOCKS]:
+        for name in ["run.py", "pyproject.toml", "scripts/compiled.py", "scripts/web_app.py", *LOCKS]:
             shutil.copy(ROOT / name, self.folder / name)
         self.provide_uv()
 
@@ -65,10 +62,11 @@ class Checkout:
         uv.write_text(FAKE_UV.format(**names, extra=extra))
         uv.chmod(0o755)
 
-    def run(self, *args: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run run.py to its end."""
         command = [sys.executable, str(self.folder / "run.py"), *args]
-        return subprocess.run(command, capture_output=True, text=True, env=self.environment, check=False)
+        env = self.environment | environment
+        return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
 
     def provide_node(self, extra: str = "") -> None:
         """Have the next Node that is installed be one that fetches nothing."""
@@ -271,6 +269,37 @@ class TestWebApp:
         assert web.run("setup").returncode == 0
 
 
+class TestCompiledCore:
+    @pytest.mark.parametrize("verb", ["setup", "demo", "lint"])
+    def test_what_is_old_goes_first(self, checkout: Checkout, verb: str) -> None:
+        """Given extension modules that nobody vouches for, whatever is asked for, then they are thrown away."""
+        old = checkout.folder / "src" / "gatewatch" / "core" / "counts.so"
+        old.parent.mkdir(parents=True)
+        old.touch()
+        checkout.run(verb)
+        assert not old.exists()
+
+    @pytest.mark.parametrize(("ci", "status"), [("", 0), ("true", 1)])
+    def test_without_a_compiler_it_stays_python(self, checkout: Checkout, ci: str, status: int) -> None:
+        """Without a C compiler that is said in one line, and it is no failure but in CI."""
+        done = checkout.run("compile", CC="no-such-compiler", CI=ci)
+        assert done.returncode == status
+        said = done.stderr.splitlines()[-1]
+        assert said == (
+            "gatewatch: Gatewatch runs as pure Python, which is slower: there is no C compiler (no-such-compiler)"
+        )
+
+    def test_is_thrown_away_when_asked(self, checkout: Checkout) -> None:
+        """`compile --drop` needs no set-up and leaves the sources alone."""
+        core = checkout.folder / "src" / "gatewatch" / "core"
+        core.mkdir(parents=True)
+        (core / "counts.py").touch()
+        (core / "counts.so").touch()
+        assert checkout.run("compile", "--drop").returncode == 0
+        assert [path.name for path in core.iterdir()] == ["counts.py"]
+        assert checkout.asked() == []
+
+
 class TestWords:
     @pytest.mark.parametrize(
         ("args", "command"),
@@ -294,39 +323,9 @@ class TestWords:
         assert done.returncode == 0
         assert all(
             f"run.py {word}" in done.stdout
-            for word in ("demo", "test", "lint", "bench", "faults", "fuzz", "setup")
+            for word in ("demo", "test", "lint", "bench", "compile", "faults", "fuzz", "setup")
         )
         assert not (checkout.folder / ".local").exists()
-
-
-class TestLockFiles:
-    def test_npms_names_no_host(self) -> None:
-        """The lock file of the web app's packages names hashes, never a place to fetch them from."""
-        packages = json.loads((ROOT / "web" / "package-lock.json").read_text())["packages"]
-        assert len(packages) > 100
-        assert not [name for name, package in packages.items() if "resolved" in package]
-        assert all("integrity" in package for name, package in packages.items() if name)
-
-    @pytest.mark.parametrize("name", LOCKS)
-    def test_name_no_host(self, name: str) -> None:
-        """A lock file names packages and hashes, never a place to fetch them from."""
-        text = (ROOT / name).read_text()
-        assert "://" not in text
-        assert not re.search(
-            r"^\s*-", re.sub(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$", "", text, flags=re.M), re.M
-        )
-
-    def test_development_has_the_same_versions(self) -> None:
-        """Tests run against the versions that a user gets."""
-        run, dev = (set(re.findall(r"^[\w.-]+==\S+", (ROOT / name).read_text(), re.M)) for name in LOCKS[:2])
-        assert run <= dev
-
-    def test_the_version_is_one(self) -> None:
-        """The package says the version that it is installed as."""
-        assert (
-            tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-            == gatewatch.__version__
-        )
 
 
 @pytest.fixture

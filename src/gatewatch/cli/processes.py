@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gatewatch import __version__, bootstrap, logs, worker
+from gatewatch import __version__, bootstrap, logs, runtime, worker
 from gatewatch.bootstrap import Login
 from gatewatch.cli import stopping
 from gatewatch.cli.attendance import database
@@ -120,6 +120,7 @@ def detector(context: typer.Context, with_parent: WithParent = False) -> None:
     stop = stopping.on_signals()
     if with_parent:
         stopping.with_parent(stop)
+    logs.get().info("the detector runs", core=runtime.core())
     worker.Detector(settings, bootstrap.processing(settings, conninfo), stop).run()
 
 

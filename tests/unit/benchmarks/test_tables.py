@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from benchmarks.figures import Change, Figure, Machine, Report
@@ -29,10 +30,18 @@ def test_numbers_show_what_means_something(value: float, shown: str) -> None:
 def test_the_closing_table_names_the_machine_and_the_gates() -> None:
     """Given a figure with a gate and one without, then only the first says PASS."""
     first, _, ratio, size = closing(REPORT)
-    assert "a processor, 2 cores, Python 3.11.7, PostgreSQL 18.6 (fsync on)" in first
+    assert "a processor, 2 cores, Python 3.11.7 (core: pure Python), PostgreSQL 18.6 (fsync on)" in first
     shown = "full_pipeline.ratio 0.31 times 0.29 … 0.33 PASS (≥ 0.25), goal 0.5 open"
     assert " ".join(ratio.split()) == shown
     assert size.split() == ["sizes.profile_median", "1,234", "bytes"]
+
+
+def test_figures_of_before_are_those_of_pure_python() -> None:
+    """Given a report that does not say how the core ran, as they were before it could be compiled, then it loads."""
+    old = msgspec.to_builtins(REPORT)
+    del old["machine"]["core"]
+    assert msgspec.convert(old, Report) == REPORT
+    assert REPORT.machine.core == "pure Python"
 
 
 @pytest.mark.parametrize("id", ["import_memory.detector_mb", "lists.p95_ms"])

@@ -114,7 +114,7 @@ def test_doubted_login_does_not_vouch_for_itself(on_probation: bool) -> None:
         event.time,
         event.event_id,
         event.time,
-        evidence=msgspec.Raw(b'{"detector":"x"}'),
+        evidence=b'{"detector":"x"}',
     )
     if on_probation:
         learning.apply(profile, engine.judge(profile, control, StoredLogin(event, 1), DEFAULT)[1])
