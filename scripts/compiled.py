@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 #: What is compiled, below src/gatewatch. No module that has a Struct: msgspec makes those classes, mypyc cannot.
 MODULES = (
+    "adapters/enrichment.py",
+    "adapters/geo/layouts.py",
+    "adapters/geo/maxmind.py",
+    "adapters/kafka/buffers.py",
+    "adapters/kafka/holes.py",
+    "adapters/useragents.py",
     "core/assessing.py",
     "core/attributes.py",
     "core/backoff.py",
@@ -65,7 +71,7 @@ MODULES = (
     "services/surroundings.py",
 )
 #: Where nothing lies that a compiled module may import (the layers in pyproject.toml): a change there is none to it.
-APART = ("adapters", "api", "cli", "client")
+APART = ("api", "cli", "client")
 #: The one library that holds all of the code; it lies inside the package, so that it goes where the package goes.
 GROUP = "gatewatch.compiled"
 

@@ -2,35 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from gatewatch import metrics
-from gatewatch.core.engine import Engine
-from gatewatch.ports import (
-    Batch,
-    Clock,
-    Enrich,
-    LogRecord,
-    PartitionStore,
-)
+from gatewatch.ports import Batch, LogRecord
 from gatewatch.services.batching import Work
-from gatewatch.services.decoding import ReadForeign
+from gatewatch.services.means import Means
 from gatewatch.services.partition import Partition
 
 
-class BatchMaker(msgspec.Struct, frozen=True):
-    """Makes batches. `retention` (µs, 0: for ever) turns events older than that at arrival into dead letters.
-
-    Where the log lies `elsewhere`, an offset that is missing is no loss, and dead letters are published.
-    """
-
-    store: PartitionStore
-    engine: Engine
-    enrich: Enrich
-    foreign: ReadForeign
-    clock: Clock
-    retention: int = 0
-    elsewhere: bool = False
+class BatchMaker(Means, frozen=True):
+    """Makes batches."""
 
     def make(
         self,

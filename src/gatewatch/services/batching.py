@@ -5,7 +5,7 @@ Nothing is written here. Where anything fails the partition's caches are dropped
 
 from collections.abc import Iterable, Sequence
 from math import log2
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -42,11 +42,9 @@ from gatewatch.ports import (
 )
 from gatewatch.services.announcing import dead_letter
 from gatewatch.services.decoding import belongs_elsewhere, decode, refusal, too_old
+from gatewatch.services.means import Means
 from gatewatch.services.partition import Partition
 from gatewatch.services.surroundings import REVIEWED, Origin, Surroundings
-
-if TYPE_CHECKING:
-    from gatewatch.services.batches import BatchMaker
 
 #: A user's risk halves in this time (µs).
 RISK_HALF_LIFE = 7 * DAY
@@ -73,17 +71,15 @@ class Other(NamedTuple):
 class Work:
     """One batch in the making."""
 
-    def __init__(
-        self, maker: "BatchMaker", partition: Partition, owned: Iterable[Partition], batch: Batch
-    ) -> None:
+    def __init__(self, means: Means, partition: Partition, owned: Iterable[Partition], batch: Batch) -> None:
         self.partition, self.batch = partition, batch
         self.store, self.engine, self.enrich, self.foreign = (
-            maker.store,
-            maker.engine,
-            maker.enrich,
-            maker.foreign,
+            means.store,
+            means.engine,
+            means.enrich,
+            means.foreign,
         )
-        self.retention, self.elsewhere = maker.retention, maker.elsewhere
+        self.retention, self.elsewhere = means.retention, means.elsewhere
         self.received = batch.now
         self.surroundings = Surroundings(partition, owned)
         self.tenants: dict[str, Tenant] = {}
