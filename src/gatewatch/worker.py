@@ -2,6 +2,7 @@
 
 import gc
 import random
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
@@ -33,6 +34,9 @@ IDLE = 0.05
 #: How often a detector looks for garbage that only a collector finds, in seconds. It makes next to none, and to look
 #: for some after so many new objects, as Python does, takes time from every batch.
 COLLECT_EVERY = 60.0
+#: How long a thread has to wait for its turn of the interpreter, in seconds: what stores a batch asks for it between
+#: any two waits for PostgreSQL, and what makes one would keep it for five times as long.
+SWITCH = 0.001
 #: How often old source buckets are deleted, as a share of their life.
 DELETE_SHARE = 1 / 400
 #: How often the notifier keeps the log in order, in seconds.
@@ -69,9 +73,9 @@ class Detector:
     """Owns a share of the partitions and processes them in turn, reviewing between batches.
 
     While PostgreSQL stores one partition's batch and reads the next one's records, a third's batch is made: one thread
-    works, two wait. Partitions share no state that is written, so none sees the other. What is done now and then
-    (beats, reviews) uses the session that commits; it has its place after a batch was made, when the last one has
-    landed and this one has not left: so the thread that works never waits for a transaction that has just begun.
+    works, two wait. Partitions share no state that is written, so none sees the other. Beats use the session that
+    commits; they have their place after a batch was made, when the last one has landed and this one has not left: so
+    the thread that works never waits for a transaction that has just begun. Reviews have theirs while it is stored.
     """
 
     def __init__(self, settings: Settings, parts: Processing, stop: Event) -> None:
@@ -90,6 +94,8 @@ class Detector:
         self._committer = ThreadPoolExecutor(1, "committer")
         self._reader = ThreadPoolExecutor(1, "reader")
         self._flight: Flight | None = None
+        self._more = False  # whether more waits for its review than one transaction took
+        self._unseen: int | None = None  # the partition that was under way when all others were reviewed
         self._ahead: Ahead | None = None
         self._heartbeat = Heartbeat(settings.heartbeat)
         self._log = logs.get()
@@ -99,6 +105,7 @@ class Detector:
         gc.collect()
         gc.freeze()
         gc.disable()
+        sys.setswitchinterval(SWITCH)
         failures = 0
         while not self._stop.is_set():
             try:
@@ -135,14 +142,17 @@ class Detector:
     def _turn(self) -> None:
         if self._flight is None:
             self._keep()
+            self._review_all()
         waiting = sorted(self._source.backlog([self._after_flight(p.claim) for p in self._owned.values()]))
         for part, following in zip(waiting, [*waiting[1:], *waiting[:1]], strict=True):
             if part in self._owned and not self._stop.is_set():
                 self._guarded(part, partial(self._batch, following=following))
         if not waiting:
             self._land()
-            self._next_review = min(self._next_review, self._reviewed + REVIEW_EVERY)
+            every = REVIEW_EVERY if not self._more else 0.0
+            self._next_review = min(self._next_review, self._reviewed + every)
             self._keep()
+            self._review_all()
             self._stop.wait(IDLE)
 
     def _after_flight(self, claim: Claim) -> Claim:
@@ -157,11 +167,9 @@ class Detector:
         if monotonic() >= self._next_beat:
             self._next_beat = monotonic() + BEAT
             self._balance()
-        if (began := monotonic()) >= self._next_review:
-            for part in sorted(self._owned):
-                self._guarded(part, self._review)
-            self._reviewed = monotonic()
-            self._next_review = self._reviewed + max(REVIEW_EVERY, (self._reviewed - began) / REVIEW_SHARE)
+        unseen, self._unseen = self._unseen, None
+        if unseen is not None and unseen in self._owned:
+            self._guarded(unseen, self._review)
         if monotonic() >= self._next_merge:
             self._next_merge = monotonic() + self._pace.frequency_merge
             for partition in self._owned.values():
@@ -246,6 +254,7 @@ class Detector:
         if self._owned.get(part) is partition:
             outcome = self._committer.submit(self._commit, batch)
             self._flight = Flight(partition, batch, len(found), limit, seconds, outcome)
+        self._review_all()
 
     def _read(self, claim: Claim, limit: int) -> list[LogRecord]:
         ahead, self._ahead = self._ahead, None
@@ -335,8 +344,24 @@ class Detector:
         self._next_delete[part] = now + self._pace.bucket_life * DELETE_SHARE
         return self._clock.now() - round(self._pace.bucket_life * 1e6)
 
+    def _review_all(self) -> None:
+        """Review what waits for it, where that is due. The partition whose batch is under way has its turn when it has
+        landed: both would ask for its position.
+        """
+        if (began := monotonic()) < self._next_review:
+            return
+        self._more = False
+        for part in sorted(self._owned):
+            if self._flight is not None and self._flight.partition.claim.part == part:
+                self._unseen = part
+            else:
+                self._guarded(part, self._review)
+        self._reviewed = monotonic()
+        self._next_review = self._reviewed + max(REVIEW_EVERY, (self._reviewed - began) / REVIEW_SHARE)
+
     def _review(self, partition: Partition) -> None:
         rows = self._store.queue(partition.claim, REVIEW_LIMIT)
+        self._more |= len(rows) == REVIEW_LIMIT
         if not rows:
             return
         with metrics.REVIEW_SECONDS.time():

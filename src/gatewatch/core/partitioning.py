@@ -26,7 +26,7 @@ def murmur2(data: bytes) -> int:
 
 def _mixed(h: int) -> int:
     """H · M modulo 2^32, by halves: no product outgrows a machine word."""
-    return ((h & 0xFFFF) * _M + ((h >> 16) * _M << 16 & _MASK)) & _MASK
+    return (h & 0xFFFF) * _M + (((h >> 16) * _M & 0xFFFF) << 16) & _MASK
 
 
 @lru_cache(maxsize=65_536)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import sha256
 
 import msgspec
@@ -24,7 +25,7 @@ REFUSED = "refused"
 UNKNOWN_TENANT = "default"
 #: The latest time that is let through: what is looked up around it must be a time as well.
 _LATEST = MAX_TIME - 31 * DAY
-_is_tenant = re.compile(TENANT).fullmatch
+_is_tenant = lru_cache(maxsize=1_024)(re.compile(TENANT).fullmatch)
 
 
 def decode(found: LogRecord, claim: Claim, received: int, foreign: ReadForeign) -> Record:

@@ -45,7 +45,7 @@ class _Exact:
 
 
 class _Sketched:
-    """One level as count-min counters, likewise. A value that is counted was asked for just before."""
+    """One level as count-min counters, likewise; which chunks changed. A value that is counted was asked for before."""
 
     __slots__ = ("_counters", "_value", "changed", "index", "others", "own")
 
@@ -61,8 +61,8 @@ class _Sketched:
         own = self.own.counters
         own[a] += 1
         own[b] += 1
-        self.changed.add(a)
-        self.changed.add(b)
+        self.changed.add(a // CHUNK)
+        self.changed.add(b // CHUNK)
 
     def of(self, value: str) -> int:
         """The least of the value's counters, each over all partitions."""
@@ -159,7 +159,7 @@ class TenantFrequencies:
             exact.changed.clear()
         chunks: dict[tuple[str, int], bytes] = {}
         for name, sketched in self._sketched.items():
-            for chunk in {index // CHUNK for index in sketched.changed}:
+            for chunk in sketched.changed:
                 own = sketched.own.counters[chunk * CHUNK : (chunk + 1) * CHUNK]
                 chunks[name, chunk] = own.tobytes()
             sketched.changed.clear()
