@@ -101,7 +101,7 @@ class Claim(msgspec.Struct, frozen=True):
 class UserState(msgspec.Struct):
     """A user's row: the profile and what stands beside it in plain columns. Mutable; owned by one partition.
 
-    `packed` holds the profile's bytes once they were stored.
+    `packed` holds the profile's bytes once a batch was made.
     """
 
     profile: Profile

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from gatewatch import metrics
-from gatewatch.core import anomalies, attributes, events, learning, records, signals, sources
+from gatewatch.core import anomalies, attributes, events, learning, profiles, records, signals, sources
 from gatewatch.core import context as contexts
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.assessing import Asked
@@ -291,6 +291,8 @@ class Work:
             if key[1] in REVIEWED:
                 self._touch(key, touch.lo, touch.hi)
         batch.counts, batch.sketches = self.partition.take_dirty_frequencies()
+        for state in batch.users.values():  # here and not by who stores them: they are in this core's cache
+            state.packed = profiles.encode(state.profile)
         if self.hits:
             stored = self.store.anomalies(list(self.hits))
             for id, hits in sorted(self.hits.items()):

@@ -15,7 +15,7 @@ from psycopg.errors import CheckViolation
 from gatewatch.adapters.postgres.connection import Row, Session, first_line, translated
 from gatewatch.adapters.postgres.records import Cursor, columns, put, put_records
 from gatewatch.adapters.postgres.statements import load
-from gatewatch.core import anomalies, profiles
+from gatewatch.core import anomalies
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.times import DAY, to_datetime
 from gatewatch.ports import (
@@ -28,7 +28,6 @@ from gatewatch.ports import (
     SourceKey,
     Touch,
     Unavailable,
-    UserState,
 )
 
 _SQL = {name: statement.encode() for name, statement in load("commit.sql").items()}
@@ -183,15 +182,10 @@ def _copy(
     cursor.execute(_SQL[f"upsert_{what}"], more)
 
 
-def _packed(user: UserState) -> bytes:
-    user.packed = profiles.encode(user.profile)
-    return user.packed
-
-
 def _put_state(cursor: Cursor, batch: Batch) -> None:
     part = batch.claim.part
     users = (
-        (*key, _packed(u), u.name, u.user_id, u.last_seen, u.risk, u.profile.has_history)
+        (*key, u.packed, u.name, u.user_id, u.last_seen, u.risk, u.profile.has_history)
         for key, u in batch.users.items()
     )
     _copy(cursor, "profiles", _PROFILE_TYPES, users, part=part)
