@@ -97,6 +97,15 @@ class Blind(Sound):
     outcomes = frozenset[str]()
 
 
+class Restating(Sound):
+    """Tells the next one that the event is late."""
+
+    def assess(self, situation: Situation) -> Signal | None:
+        """Changes what all detectors are handed."""
+        situation.late = True
+        return None
+
+
 class Teaching(Sound):
     """Learns while it assesses."""
 
@@ -190,6 +199,7 @@ class Hoarding(Sound):
         (Nameless, "has no id"),
         (Blind, "looks at no outcome"),
         (Teaching, "changes the profile"),
+        (Restating, "changes the situation"),
         (Counting, "answers differently after a state round trip|answers the same situation differently"),
         (Identity, "answers the same situation differently"),
         (Trusting, "fails on an event with missing fields: AssertionError"),

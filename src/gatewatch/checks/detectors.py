@@ -47,8 +47,9 @@ def check_detector(
 
 
 def _assess_once(detector: Detector, situation: Situation, name: str) -> Signal | None:
-    before = profiles.encode(situation.profile)
+    before, given = profiles.encode(situation.profile), _given(situation)
     signal = attempt(name, "an event with missing fields", lambda: detector.assess(situation))
+    require(_given(situation) == given, name, "changes the situation it assesses")
     require(profiles.encode(situation.profile) == before, name, "changes the profile it assesses by")
     restored = situation.with_profile(profiles.decode(before))
     require(detector.assess(restored) == signal, name, "answers differently after a state round trip")
@@ -57,6 +58,14 @@ def _assess_once(detector: Detector, situation: Situation, name: str) -> Signal 
         require_strength(signal.strength, name)
         require_json(signal.evidence, name)
     return signal
+
+
+def _given(situation: Situation) -> tuple[object, ...]:
+    """What a detector is handed beside what cannot be changed: the next one is handed the same."""
+    known = situation.features
+    fields = (situation.event, situation.profile, situation.context, situation.policy, known)
+    values = (situation.ref, situation.late, situation.success, known.values, known.weights, known.total)
+    return (*map(id, fields), *values)
 
 
 def _mean_strength(detector: Detector, group: Iterable[Situation]) -> float | None:
