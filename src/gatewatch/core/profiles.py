@@ -2,7 +2,7 @@
 
 *Facts* (logins by event time, failures in windows) are the same whatever order events came in, within the lateness.
 *Trust* (weights of the values a user logs in with) is integer counts only, so that a verdict can subtract what a
-login taught. `apply` is the only function that changes a profile; assessing never does.
+login taught. `learning.apply` is the only function that changes a profile; assessing never does.
 """
 
 from typing import Final

@@ -1,7 +1,5 @@
-"""Sketches that give the same answer in any order and any merge.
-
-`BottomK` keeps the smallest hashes of a set with a count each: exact below its size, an estimate above.
-`CountMin` answers how often a value was seen, never too low.
+"""A sketch that gives the same answer in any order and any merge: the smallest hashes of a set with a count each, exact
+below its size, an estimate above.
 """
 
 from hashlib import blake2b
