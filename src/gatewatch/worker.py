@@ -16,6 +16,7 @@ from gatewatch import logs, metrics
 from gatewatch.bootstrap import Processing, Relaying
 from gatewatch.core.backoff import backoff
 from gatewatch.health import Heartbeat
+from gatewatch.log_ports import WrongLog
 from gatewatch.ports import BadData, Batch, Claim, Clock, Deleted, Fenced, LogRecord, Unavailable
 from gatewatch.services import counting
 from gatewatch.services.decoding import REFUSED, UNDECODABLE
@@ -115,6 +116,9 @@ class Detector:
             except Unavailable as error:
                 failures += 1
                 self._wait_for_database(failures, error)
+            except WrongLog:
+                self._membership.leave()  # a client that is left open outlives the interpreter, and can crash then
+                raise
         self._leave()
         self._reader.shutdown()
         self._committer.shutdown()
