@@ -114,9 +114,7 @@ class MemoryStore:
         part = batch.claim.part
         self._events |= {(row.tenant_id, row.event_id): row for row in batch.events}
         self._controls |= {(row.control.tenant_id, row.control.id) for row in batch.controls}
-        for key, state in batch.users.items():
-            state.packed = profiles.encode(state.profile)
-            self._users[key] = state
+        self._users |= batch.users
         for (*source, index), data in batch.buckets.items():
             shares = self._buckets.setdefault((source[0], source[1], source[2]), {})
             shares.setdefault(part, {})[index] = data

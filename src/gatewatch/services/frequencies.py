@@ -45,22 +45,18 @@ class _Exact:
 
 
 class _Sketched:
-    """One level as count-min counters, likewise; which chunks changed. A value that is counted was asked for before."""
+    """One level as count-min counters, likewise; which chunks changed."""
 
-    __slots__ = ("_counters", "_value", "changed", "index", "others", "own")
+    __slots__ = ("changed", "index", "others", "own")
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.own = CountMin()
         self.others = CountMin()
         self.changed: set[int] = set()
-        self._value, self._counters = "", counters_of("")
 
     def count(self, value: str) -> None:
-        a, b = self._of(value)
-        own = self.own.counters
-        own[a] += 1
-        own[b] += 1
+        a, b = self.own.add(value)
         self.changed.add(a // CHUNK)
         self.changed.add(b // CHUNK)
 
@@ -68,15 +64,10 @@ class _Sketched:
         """The least of the value's counters, each over all partitions."""
         if not value:
             return 0
-        a, b = self._of(value)
+        a, b = counters_of(value)
         own, others = self.own.counters, self.others.counters
         first, second = own[a] + others[a], own[b] + others[b]
         return first if first < second else second
-
-    def _of(self, value: str) -> tuple[int, int]:
-        if value != self._value:
-            self._value, self._counters = value, counters_of(value)
-        return self._counters
 
 
 class TenantFrequencies:
