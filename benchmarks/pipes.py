@@ -30,6 +30,7 @@ from gatewatch.core.learning import NO_CHANGE
 from gatewatch.core.records import EventRecord
 from gatewatch.core.signals import Assessment
 from gatewatch.log_ports import Membership
+from gatewatch.notifier import Notifier
 from gatewatch.ports import LOGINS, Batch, Claim, Deleted, EventRow, LogRecord
 from gatewatch.services.batching import event_row
 from gatewatch.services.decoding import decode
@@ -188,7 +189,7 @@ def _notify(start: Barrier, conninfo: str, settings: bytes) -> None:
     parts = bootstrap.relaying(msgspec.json.decode(settings, type=Settings), conninfo)
     stop = _stopped()
     start.wait(START)
-    worker.Notifier(parts, stop).run()
+    Notifier(parts, stop).run()
 
 
 def _stopped() -> Event:

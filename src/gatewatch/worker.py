@@ -1,4 +1,4 @@
-"""The long-running processes: the detector (log → assessments → store) and the notifier (outbox → log)."""
+"""The long-running process that detects: from the log over assessments into the store."""
 
 import gc
 import random
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gatewatch import logs, metrics
-from gatewatch.bootstrap import Processing, Relaying
+from gatewatch.bootstrap import Processing
 from gatewatch.core.backoff import backoff
 from gatewatch.health import Heartbeat
 from gatewatch.log_ports import WrongLog
@@ -40,8 +40,6 @@ COLLECT_EVERY = 60.0
 SWITCH = 0.001
 #: How often old source buckets are deleted, as a share of their life.
 DELETE_SHARE = 1 / 400
-#: How often the notifier keeps the log in order, in seconds.
-UPKEEP_EVERY = 5.0
 #: Sources reviewed in one transaction.
 REVIEW_LIMIT = 1_000
 #: The longest wait between attempts while PostgreSQL is away, in seconds.
@@ -372,37 +370,3 @@ class Detector:
             batch = self._reviewer.make(partition, rows)
             self._store.commit_review(batch)
         counting.review(batch)
-
-
-class Notifier:
-    """Relays the outbox, and keeps the embedded log and the events' time partitions in order."""
-
-    def __init__(self, parts: Relaying, stop: Event, heartbeat: str = "") -> None:
-        self._relay, self._upkeep, self._pipeline, self._reset = parts
-        self._stop, self._heartbeat = stop, Heartbeat(heartbeat)
-        self._log = logs.get()
-
-    def run(self) -> None:
-        """Work until told to stop."""
-        failures, next_upkeep = 0, 0.0
-        while not self._stop.is_set():
-            try:
-                if due := monotonic() >= next_upkeep:
-                    next_upkeep = monotonic() + UPKEEP_EVERY
-                    counting.pipeline(self._pipeline)  # first: alerts hang on it while brokers are away
-                relayed = self._relay.turn()
-                metrics.RELAYED.add(by=relayed)
-                if due:
-                    self._upkeep()
-                failures = 0
-                self._heartbeat.beat()
-            except Unavailable as error:
-                failures += 1
-                if failures == 1:
-                    self._log.warning("waiting for the database", reason=str(error))
-                self._heartbeat.beat(working=False)
-                self._reset()
-                self._stop.wait(backoff(0.05, failures, MOST_BACKOFF))
-                continue
-            if not relayed:
-                self._stop.wait(IDLE)

@@ -19,10 +19,11 @@ from gatewatch.adapters.postgres.connection import Session
 from gatewatch.adapters.postgres.leases import Leases
 from gatewatch.adapters.postgres.log import PostgresLog
 from gatewatch.core.partitioning import partition_of
+from gatewatch.notifier import Notifier
 from gatewatch.ports import LOGINS, BadData, Fenced, StaleRoute, Unavailable
 from gatewatch.services.partition import Partition
 from gatewatch.settings import Settings
-from gatewatch.worker import Detector, Notifier
+from gatewatch.worker import Detector
 from tests.faults import scenario
 from tests.faults.scenario import Chunk, Item
 

@@ -8,8 +8,8 @@ from typing import Any
 from gatewatch import metrics
 from gatewatch.bootstrap import Relaying
 from gatewatch.health_ports import Lane, Ownership
+from gatewatch.notifier import Notifier
 from gatewatch.ports import Unavailable
-from gatewatch.worker import Notifier
 
 
 class Stop(threading.Event):

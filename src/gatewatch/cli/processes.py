@@ -20,6 +20,7 @@ from gatewatch.cli.welcome import welcome
 from gatewatch.connector import Connector
 from gatewatch.metrics import serving
 from gatewatch.metrics.kinds import Service
+from gatewatch.notifier import Notifier
 from gatewatch.ports import Unavailable
 from gatewatch.settings import Settings
 
@@ -130,7 +131,7 @@ def notifier(context: typer.Context, with_parent: WithParent = False) -> None:
     stop = stopping.on_signals()
     if with_parent:
         stopping.with_parent(stop)
-    worker.Notifier(bootstrap.relaying(settings, conninfo), stop, settings.heartbeat).run()
+    Notifier(bootstrap.relaying(settings, conninfo), stop, settings.heartbeat).run()
 
 
 def connector(context: typer.Context, with_parent: WithParent = False) -> None:

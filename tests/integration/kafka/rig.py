@@ -18,9 +18,10 @@ from gatewatch.adapters.kafka.topics import declared
 from gatewatch.adapters.postgres.connection import Row, Session
 from gatewatch.core import records
 from gatewatch.core.events import LoginEvent
+from gatewatch.notifier import Notifier
 from gatewatch.ports import LOGINS, Unavailable
 from gatewatch.settings import Settings
-from gatewatch.worker import Detector, Notifier
+from gatewatch.worker import Detector
 from tests.integration.heart.rig import record_of
 
 #: How long anything may take on a machine with other things to do (s).
