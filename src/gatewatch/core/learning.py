@@ -284,7 +284,10 @@ def _add(counted: dict[str, int], key: str, amount: int) -> None:
 
 def _put(mapping: dict[K, V], key: K, value: V) -> None:
     """Add a key that the mapping does not have; it stays in the order of its keys."""
-    last = next(reversed(mapping), key)
+    if not mapping:  # by far the most common
+        mapping[key] = value
+        return
+    last = next(reversed(mapping))
     mapping[key] = value
     if key < last:
         keys = list(mapping)

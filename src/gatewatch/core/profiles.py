@@ -111,17 +111,7 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
         return self.successes > 0
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Profile)
-
-
-def encode(profile: Profile) -> bytes:
-    """The stored bytes of a profile. Equal profiles give equal bytes: `apply` keeps every mapping in the order of its
-    keys.
-    """
-    return _encoder.encode(profile)
-
-
-def decode(data: bytes) -> Profile:
-    """The profile of its stored bytes."""
-    return _decoder.decode(data)
+#: The stored bytes of a profile. Equal profiles give equal bytes: `apply` keeps every mapping in the order of its keys.
+encode = msgspec.msgpack.Encoder().encode
+#: The profile of its stored bytes.
+decode = msgspec.msgpack.Decoder(Profile).decode

@@ -96,20 +96,13 @@ class ControlRecord(msgspec.Struct, frozen=True, tag="control", tag_field="k", g
 
 Record = EventRecord | RejectRecord | ControlRecord
 
-_encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(
     EventRecord | RejectRecord | ControlRecord
 )
-
-
-def encode(record: Record) -> bytes:
-    """The record as it lies on the log (MessagePack)."""
-    return _encoder.encode(record)
-
-
-def decode(value: bytes) -> Record:
-    """The record of a log value. Raises `msgspec.DecodeError` (its `ValidationError` included) where it is none."""
-    return _decoder.decode(value)
+#: A record as it lies on the log (MessagePack).
+encode = msgspec.msgpack.Encoder().encode
+#: The record of a log value. Raises `msgspec.DecodeError` (its `ValidationError` included) where it is none.
+decode = _decoder.decode
 
 
 def content_digest(*parts: str | bytes) -> bytes:

@@ -1,6 +1,5 @@
 """What a source's slices say about a moment: sums over the partitions' shares of it."""
 
-from array import array
 from bisect import bisect_right
 from collections.abc import Iterable
 
@@ -28,30 +27,30 @@ NOTHING: Numbers = (0, 0, 0, 0, 0)
 class Share:
     """One partition's slices of one source, with running sums over its buckets in the order of time.
 
-    Readers ask event by event, an import's a day apart: two looks into the sums instead of one at 144 buckets. The sums
-    are arrays: as objects of their own, the numbers that a search looks at would lie all over memory.
+    Readers ask event by event, an import's a day apart: two looks into the sums instead of one at 144 buckets.
     """
 
-    __slots__ = ("_failures", "_indexes", "_unknown", "_users", "slices")
+    __slots__ = ("_indexes", "_sums", "slices")
 
     def __init__(self, slices: dict[int, Slice] | None = None) -> None:
         self.slices = slices if slices is not None else {}
-        self._indexes: array[int] | None = None
-        self._failures = self._users = self._unknown = array("q")
+        self._indexes: list[int] = []
+        #: Failures, users and unknown names of the buckets at 0..i-1; none where they are to be added up anew.
+        self._sums: list[tuple[int, int, int]] = []
 
     def put(self, index: int, found: Slice) -> None:
         """Set the slice of a bucket."""
         self.slices[index] = found
-        indexes = self._indexes
-        if indexes is None:
+        indexes, sums = self._indexes, self._sums
+        if not sums:
             return
         if indexes and indexes[-1] == index:
-            for sums in (indexes, self._failures, self._users, self._unknown):
-                sums.pop()
+            indexes.pop()
+            sums.pop()
         if not indexes or indexes[-1] < index:
-            self._append(indexes, index)
+            self._append(index, found)
         else:
-            self._indexes = None
+            sums.clear()
 
     def numbers(self, time: int) -> Numbers:
         """What the share adds to a source's numbers as of an event time: failures in 10 minutes (exact to the minute),
@@ -71,42 +70,43 @@ class Share:
 
     def numbers_at_end(self, bucket: int) -> Numbers:
         """As `numbers` for the last moment of a bucket."""
-        indexes = self._indexes if self._indexes is not None else self._build()
+        if not self._sums:
+            self._build()
+        indexes, sums = self._indexes, self._sums
         # by far the most common: nothing is known of a later one
         upto = len(indexes)
-        if upto and indexes[-1] > bucket:
+        if upto and indexes[upto - 1] > bucket:
             upto = bisect_right(indexes, bucket)
         if not upto or indexes[upto - 1] <= bucket - DAY_BUCKETS:
             return NOTHING
-        failures, users, unknown = self._failures, self._users, self._unknown
-        all_failures = failures[upto]
-        # no more buckets than a day has can lie in it
-        day = bisect_right(indexes, bucket - DAY_BUCKETS, max(0, upto - DAY_BUCKETS), upto)
-        hour = bisect_right(indexes, bucket - HOUR_BUCKETS, max(day, upto - HOUR_BUCKETS), upto)
-        ten = all_failures - failures[upto - 1] if indexes[upto - 1] == bucket else 0
+        hour, day = upto, 0
+        while hour and indexes[hour - 1] > bucket - HOUR_BUCKETS:
+            hour -= 1
+        if indexes[0] <= bucket - DAY_BUCKETS:
+            # no more buckets than a day has can lie in it
+            day = bisect_right(indexes, bucket - DAY_BUCKETS, max(0, upto - DAY_BUCKETS), hour)
+        failures, users, unknown = sums[upto]
+        before_hour, users_before, unknown_before = sums[hour]
+        ten = failures - sums[upto - 1][0] if indexes[upto - 1] == bucket else 0
         if (previous := self.slices.get(bucket - 1)) is not None:
             ten += previous.minutes[-1]
         return (
             ten,
-            all_failures - failures[hour],
-            all_failures - failures[day],
-            users[upto] - users[hour],
-            unknown[upto] - unknown[hour],
+            failures - before_hour,
+            failures - sums[day][0],
+            users - users_before,
+            unknown - unknown_before,
         )
 
-    def _build(self) -> "array[int]":
-        indexes = self._indexes = array("q")
-        self._failures, self._users, self._unknown = (array("q", (0,)) for _ in range(3))
+    def _build(self) -> None:
+        self._indexes, self._sums = [], [(0, 0, 0)]
         for index in sorted(self.slices):
-            self._append(indexes, index)
-        return indexes
+            self._append(index, self.slices[index])
 
-    def _append(self, indexes: "array[int]", index: int) -> None:
-        found = self.slices[index]
-        indexes.append(index)
-        self._failures.append(self._failures[-1] + found.failures)
-        self._users.append(self._users[-1] + found.users)
-        self._unknown.append(self._unknown[-1] + found.unknown)
+    def _append(self, index: int, found: Slice) -> None:
+        self._indexes.append(index)
+        failures, users, unknown = self._sums[-1]
+        self._sums.append((failures + found.failures, users + found.users, unknown + found.unknown))
 
 
 def united_share(shares: Iterable[Share]) -> Share:
@@ -129,7 +129,7 @@ def add(a: Numbers, b: Numbers) -> Numbers:
     return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4]
 
 
-def numbers_at_end(shares: Iterable[Share], bucket: int) -> Numbers:
+def numbers_at_end(shares: list[Share], bucket: int) -> Numbers:
     """A source's numbers as of the last moment of a bucket, over the shares of all partitions."""
     total = NOTHING
     for share in shares:
@@ -138,7 +138,7 @@ def numbers_at_end(shares: Iterable[Share], bucket: int) -> Numbers:
     return total
 
 
-def numbers_at(shares: Iterable[Share], time: int) -> Numbers:
+def numbers_at(shares: list[Share], time: int) -> Numbers:
     """A source's numbers as of an event time, over the shares of all partitions."""
     total = NOTHING
     for share in shares:

@@ -64,12 +64,6 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     evidence: dict[str, Any] = {}
 
 
-_encoder = msgspec.json.Encoder()
-
-
-def encode(assessment: Assessment) -> bytes:
-    """The stored JSON of an assessment: the same assessment always gives the same bytes."""
-    return _encoder.encode(assessment)
-
-
+#: The stored JSON of an assessment: the same assessment always gives the same bytes.
+encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Assessment).decode

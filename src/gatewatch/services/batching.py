@@ -17,6 +17,7 @@ from gatewatch.core.assessing import Asked
 from gatewatch.core.context import NO_FREQUENCIES, Context
 from gatewatch.core.detection import StoredLogin
 from gatewatch.core.events import LoginEvent
+from gatewatch.core.keys import user_key
 from gatewatch.core.learning import Change
 from gatewatch.core.profiles import Profile
 from gatewatch.core.records import ControlRecord, EventRecord, Record, RejectRecord
@@ -41,7 +42,7 @@ from gatewatch.ports import (
     UserState,
 )
 from gatewatch.services.announcing import dead_letter
-from gatewatch.services.decoding import belongs_elsewhere, decode, refusal, too_old
+from gatewatch.services.decoding import decode, lies_elsewhere, refusal, too_old
 from gatewatch.services.means import Means
 from gatewatch.services.partition import Partition
 from gatewatch.services.surroundings import REVIEWED, Origin, Surroundings
@@ -101,34 +102,41 @@ class Work:
             record = decode(item, claim, self.received, self.foreign)
             if item.offset == refused:
                 here.append(Other(item.offset, refusal(item, record, claim)))
-            elif belongs_elsewhere(record, claim):
-                self.batch.outgoing.append(
-                    Outgoing(record.tenant_id, LOGINS, record.key, records.encode(record))
-                )
             elif isinstance(record, EventRecord):
-                here.append(self._arrived(item.offset, record))
-            else:
+                event = record.event
+                user = (event.tenant_id, user_key(event.user.name, event.user.id, event.ip))
+                if lies_elsewhere(key := f"{user[0]}:{user[1]}", claim):
+                    self._send_on(key, record)
+                else:
+                    here.append(self._arrived(item.offset, record, user))
+            elif isinstance(record, ControlRecord) and lies_elsewhere(record.key, claim):
+                self._send_on(record.key, record)
+            else:  # what cannot be read has no key to go by: it is stored where it lies
                 here.append(Other(item.offset, record))
         return here
 
-    def _arrived(self, offset: int, record: EventRecord) -> Arrived:
+    def _send_on(self, key: str, record: EventRecord | ControlRecord) -> None:
+        self.batch.outgoing.append(Outgoing(record.tenant_id, LOGINS, key, records.encode(record)))
+
+    def _arrived(self, offset: int, record: EventRecord, user: TenantKey) -> Arrived:
         event = self.enrich(record.event)
-        tenant = event.tenant_id
-        key, user = (tenant, event.event_id), (tenant, event.user_key)
+        key = (user[0], event.event_id)
         return Arrived(offset, record, event, self.surroundings.origin(event), key, user)
 
     def prepare(self, here: list[Arrived | Other]) -> None:
         """Load all state the batch touches, in bulk, and what of it is stored already."""
         times: dict[TenantKey, int | None] = {}
         users: set[TenantKey] = set()
+        tenants: set[str] = set()
         others: list[Record] = []
         for item in here:
             if isinstance(item, Arrived):
                 times[item.key] = None if item.record.time_by_arrival else item.event.time
                 users.add(item.user)
+                tenants.add(item.user[0])
             else:
                 others.append(item.record)
-        tenants = {tenant for tenant, _ in users} | {record.tenant_id for record in others}
+        tenants |= {record.tenant_id for record in others}
         self.tenants = self.store.tenants(tenants)
         self.asked = {id: self.engine.asked(tenant.policy) for id, tenant in self.tenants.items()}
         self.stored = self.store.stored_events(times)

@@ -201,11 +201,13 @@ def _exact(view: SourceView | None, time: int) -> SourceNumbers:
     if view is None:
         return QUIET
     finding = strongest(view.findings, time) if view.findings else ""
-    return as_numbers(numbers_at(view.shares.values(), time), finding)
+    return as_numbers(numbers_at([*view.shares.values()], time), finding)
 
 
 def _coarse(view: SourceView | None, time: int) -> SourceNumbers:
-    return as_numbers(numbers_at_end(view.shares.values(), time // BUCKET), "") if view is not None else QUIET
+    return (
+        as_numbers(numbers_at_end([*view.shares.values()], time // BUCKET), "") if view is not None else QUIET
+    )
 
 
 def _missing(event: LoginEvent, known: Known) -> list[str]:

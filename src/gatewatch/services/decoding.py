@@ -112,14 +112,9 @@ def _reject(
     )
 
 
-def belongs_elsewhere(record: Record, claim: Claim) -> bool:
-    """Whether the record's key maps to another partition (a foreign producer, or the topic was grown).
-
-    What cannot be read has no key to go by: it is stored where it lies.
-    """
-    if isinstance(record, RejectRecord):
-        return False
-    return partition_of(record.key, claim.partitions) != claim.part
+def lies_elsewhere(key: str, claim: Claim) -> bool:
+    """Whether a key maps to another partition than the claim's (a foreign producer, or the topic was grown)."""
+    return partition_of(key, claim.partitions) != claim.part
 
 
 def too_old(record: EventRecord) -> RejectRecord:
