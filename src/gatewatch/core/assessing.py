@@ -9,7 +9,6 @@ from gatewatch.core import attributes, features, history, learning, risk
 from gatewatch.core.context import EMPTY, Context
 from gatewatch.core.detection import Detector, DoubtDetector, StoredLogin
 from gatewatch.core.events import LoginEvent
-from gatewatch.core.keys import user_key
 from gatewatch.core.learning import NO_CHANGE, Change
 from gatewatch.core.policy import Policy
 from gatewatch.core.profiles import LATENESS, Profile
@@ -124,7 +123,7 @@ def _notes(situation: Situation) -> tuple[str, ...]:
 
 def _learn(situation: Situation, assessment: Assessment) -> Change:
     event = situation.event
-    if user_key(event.user.name, event.user.id, event.ip).startswith("@ip:"):
+    if event.user_key.startswith("@ip:"):
         return NO_CHANGE
     if situation.success:
         return Change(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from gatewatch.core.attributes import ua_fingerprint
 from gatewatch.core.events import LoginEvent
-from gatewatch.core.keys import prefix_of, user_key
+from gatewatch.core.keys import prefix_of
 from gatewatch.core.signals import Subject
 from gatewatch.core.sketches import keyed_hash
 from gatewatch.core.sources import BUCKET, MINUTES, TRY, UNKNOWN, Bucket, Buckets, decode, encode
@@ -34,8 +34,7 @@ def count_failure(buckets: Buckets, event: LoginEvent, salt: bytes) -> int:
 
 def tried(event: LoginEvent, salt: bytes) -> tuple[int, bool]:
     """Who was tried, as a bucket knows them: the keyed hash of the user, and whether the name was unknown."""
-    user = user_key(event.user.name, event.user.id, event.ip)
-    return keyed_hash(salt, user), event.reason_class == "unknown_user"
+    return keyed_hash(salt, event.user_key), event.reason_class == "unknown_user"
 
 
 def count_try(buckets: Buckets, time: int, user: int, unknown: bool) -> int:

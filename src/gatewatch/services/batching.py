@@ -17,7 +17,6 @@ from gatewatch.core.assessing import Asked
 from gatewatch.core.context import NO_FREQUENCIES, Context
 from gatewatch.core.detection import StoredLogin
 from gatewatch.core.events import LoginEvent
-from gatewatch.core.keys import user_key
 from gatewatch.core.learning import Change
 from gatewatch.core.profiles import Profile
 from gatewatch.core.records import ControlRecord, EventRecord, Record, RejectRecord
@@ -104,7 +103,8 @@ class Work:
                 here.append(Other(item.offset, refusal(item, record, claim)))
             elif isinstance(record, EventRecord):
                 event = record.event
-                user = (event.tenant_id, user_key(event.user.name, event.user.id, event.ip))
+                user = (event.tenant_id, event.user_key)
+                # the key is `record.key`, which would work out the user once more
                 if lies_elsewhere(key := f"{user[0]}:{user[1]}", claim):
                     self._send_on(key, record)
                 else:
