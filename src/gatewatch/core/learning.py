@@ -284,7 +284,7 @@ def _add(counted: dict[str, int], key: str, amount: int) -> None:
 
 def _put(mapping: dict[K, V], key: K, value: V) -> None:
     """Add a key that the mapping does not have; it stays in the order of its keys."""
-    if not mapping:  # by far the most common
+    if not mapping:  # such as the counts of an hour at its first login
         mapping[key] = value
         return
     last = next(reversed(mapping))
