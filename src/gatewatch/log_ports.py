@@ -72,7 +72,9 @@ class LogSource(Protocol):
         ...
 
     def done(self, claim: Claim) -> None:
-        """Everything before `claim.next_offset` is stored: nobody will ask for it again."""
+        """Everything before `claim.next_offset` is stored: nobody will ask for it again. What came meanwhile is taken
+        in.
+        """
         ...
 
     def reached(self) -> bool:

@@ -3,9 +3,8 @@
 import gc
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import partial
 from threading import Event
 from time import monotonic
 from typing import Any, NamedTuple
@@ -17,7 +16,17 @@ from gatewatch.bootstrap import Processing
 from gatewatch.core.backoff import backoff
 from gatewatch.health import Heartbeat
 from gatewatch.log_ports import WrongLog
-from gatewatch.ports import BadData, Batch, Claim, Clock, Deleted, Fenced, LogRecord, Unavailable
+from gatewatch.ports import (
+    BadData,
+    Batch,
+    Claim,
+    Clock,
+    Deleted,
+    Fenced,
+    LogRecord,
+    ReviewBatch,
+    Unavailable,
+)
 from gatewatch.services import counting
 from gatewatch.services.decoding import REFUSED, UNDECODABLE
 from gatewatch.services.partition import Partition
@@ -60,6 +69,13 @@ class Flight(NamedTuple):
     outcome: Future[tuple[Deleted, float]]
 
 
+class Reviewed(NamedTuple):
+    """A review that is stored in the committer's thread, in its turn."""
+
+    batch: ReviewBatch
+    outcome: Future[None]
+
+
 class Ahead(NamedTuple):
     """Records that are read, in the reader's thread, before their turn."""
 
@@ -74,7 +90,7 @@ class Detector:
     While PostgreSQL stores one partition's batch and reads the next one's records, a third's batch is made: one thread
     works, two wait. Partitions share no state that is written, so none sees the other. Beats use the session that
     commits; they have their place after a batch was made, when the last one has landed and this one has not left: so
-    the thread that works never waits for a transaction that has just begun. Reviews have theirs while it is stored.
+    the thread that works never waits for a transaction that has just begun. Reviews are made and stored behind it.
     """
 
     def __init__(self, settings: Settings, parts: Processing, stop: Event) -> None:
@@ -93,8 +109,8 @@ class Detector:
         self._committer = ThreadPoolExecutor(1, "committer")
         self._reader = ThreadPoolExecutor(1, "reader")
         self._flight: Flight | None = None
+        self._reviews: list[Reviewed] = []
         self._more = False  # whether more waits for its review than one transaction took
-        self._unseen: int | None = None  # the partition that was under way when all others were reviewed
         self._ahead: Ahead | None = None
         self._heartbeat = Heartbeat(settings.heartbeat)
         self._log = logs.get()
@@ -109,7 +125,9 @@ class Detector:
         while not self._stop.is_set():
             try:
                 self._turn()
-                failures = self._recovered(failures)
+                if failures:
+                    self._log.info("the database is back", attempts=failures)
+                    failures = 0
                 self._heartbeat.beat(working=self._source.reached())
             except Unavailable as error:
                 failures += 1
@@ -121,20 +139,18 @@ class Detector:
         self._reader.shutdown()
         self._committer.shutdown()
 
-    def _recovered(self, failures: int) -> int:
-        if failures:
-            self._log.info("the database is back", attempts=failures)
-        return 0
-
     def _wait_for_database(self, failures: int, error: Unavailable) -> None:
         """Drop every cached state; nothing was acknowledged that is not stored."""
         if failures == 1:
             self._log.warning("waiting for the database", reason=str(error))
         metrics.REFUSED_BATCHES.add("unavailable")
         self._heartbeat.beat(working=False)
-        under_way: list[Future[Any]] = [w.outcome for w in (self._flight, self._ahead) if w is not None]
+        under_way: list[Future[Any]] = [
+            w.outcome for w in (self._flight, self._ahead, *self._reviews) if w is not None
+        ]
         wait(under_way)  # whether it was stored, the next claim tells
         self._flight = self._ahead = None
+        self._reviews.clear()
         self._owned.clear()
         counting.owned([], self._store)
         self._next_beat = 0.0
@@ -148,14 +164,15 @@ class Detector:
         waiting = sorted(self._source.backlog([self._after_flight(p.claim) for p in self._owned.values()]))
         for part, following in zip(waiting, [*waiting[1:], *waiting[:1]], strict=True):
             if part in self._owned and not self._stop.is_set():
-                self._guarded(part, partial(self._batch, following=following))
+                self._guarded(part, following)
         if not waiting:
             self._land()
             every = REVIEW_EVERY if not self._more else 0.0
             self._next_review = min(self._next_review, self._reviewed + every)
             self._keep()
             self._review_all()
-            self._stop.wait(IDLE)
+            if not self._more:
+                self._stop.wait(IDLE)
 
     def _after_flight(self, claim: Claim) -> Claim:
         """Where the partition will stand once the batch under way is stored."""
@@ -165,13 +182,11 @@ class Detector:
         return msgspec.structs.replace(claim, next_offset=flight.batch.next_offset)
 
     def _keep(self) -> None:
-        """Do what is due now and then. Nothing may be under way on the session that commits."""
+        """Do what is due now and then. No batch may be under way on the session that commits."""
+        self._settle()
         if monotonic() >= self._next_beat:
             self._next_beat = monotonic() + BEAT
             self._balance()
-        unseen, self._unseen = self._unseen, None
-        if unseen is not None and unseen in self._owned:
-            self._guarded(unseen, self._review)
         if monotonic() >= self._next_merge:
             self._next_merge = monotonic() + self._pace.frequency_merge
             for partition in self._owned.values():
@@ -219,9 +234,9 @@ class Detector:
         except Unavailable as error:
             self._log.warning("left without saying good-bye", reason=str(error))
 
-    def _guarded(self, part: int, work: Callable[[Partition], None]) -> None:
+    def _guarded(self, part: int, following: int) -> None:
         try:
-            work(self._owned[part])
+            self._batch(self._owned[part], following)
         except Fenced:
             metrics.REFUSED_BATCHES.add("fenced")
             self._lose(part)
@@ -283,7 +298,8 @@ class Detector:
             return self._store.commit(batch), monotonic() - began
 
     def _land(self) -> None:
-        """Wait for the batch that is being stored, if there is one, and draw the consequences."""
+        """Wait for what is being stored, and draw the consequences."""
+        self._settle()
         flight, self._flight = self._flight, None
         if flight is None:
             return
@@ -305,7 +321,7 @@ class Detector:
         self._limits[part] = self._next_limit(flight.records, flight.limit, max(flight.seconds, seconds))
         self._bad.pop(part, None)
         counting.batch(batch, flight.records, self._clock.now())
-        self._break(batch, flight.records)
+        self._break(partition, batch, flight.records)
 
     def _next_limit(self, n: int, limit: int, seconds: float) -> int:
         """How many records the next batch may hold: making it and storing it take about `BATCH_SECONDS` each, so never
@@ -315,7 +331,7 @@ class Detector:
             return max(1, int(n * BATCH_SECONDS / seconds))
         return min(self._pace.batch_size, limit * 2) if seconds < BATCH_SECONDS / 2 else limit
 
-    def _break(self, batch: Batch, records: int) -> None:
+    def _break(self, partition: Partition, batch: Batch, records: int) -> None:
         """The breaker: nothing but bad messages, and many of them, stops the partition instead of burying it."""
         part = batch.claim.part
         bad = sum(dead.reject.reason in (UNDECODABLE, REFUSED) for dead in batch.dead)
@@ -325,7 +341,7 @@ class Detector:
                 "partition stopped: nothing but bad messages", part=part, records=self._streaks[part]
             )
             self._stopped.add(part)
-            self._membership.release([self._owned[part].claim])
+            self._membership.release([partition.claim])
             self._lose(part)
 
     def _halve(self, partition: Partition, n: int, first: int, error: BadData) -> None:
@@ -347,26 +363,38 @@ class Detector:
         return self._clock.now() - round(self._pace.bucket_life * 1e6)
 
     def _review_all(self) -> None:
-        """Review what waits for it, where that is due. The partition whose batch is under way has its turn when it has
-        landed: both would ask for its position.
-        """
+        """Review what waits for it, where that is due."""
         if (began := monotonic()) < self._next_review:
             return
+        self._settle()
         self._more = False
-        for part in sorted(self._owned):
-            if self._flight is not None and self._flight.partition.claim.part == part:
-                self._unseen = part
-            else:
-                self._guarded(part, self._review)
+        for partition in sorted(self._owned.values(), key=lambda p: p.claim.part):
+            self._review(partition)
         self._reviewed = monotonic()
         self._next_review = self._reviewed + max(REVIEW_EVERY, (self._reviewed - began) / REVIEW_SHARE)
 
     def _review(self, partition: Partition) -> None:
+        """Make a review and have it stored, behind the batch that is under way: from where that leaves off."""
+        began = monotonic()
         rows = self._store.queue(partition.claim, REVIEW_LIMIT)
         self._more |= len(rows) == REVIEW_LIMIT
-        if not rows:
-            return
-        with metrics.REVIEW_SECONDS.time():
+        if rows:
             batch = self._reviewer.make(partition, rows)
-            self._store.commit_review(batch)
-        counting.review(batch)
+            batch.claim = self._after_flight(partition.claim)
+            outcome = self._committer.submit(self._commit_review, batch, began)
+            self._reviews.append(Reviewed(batch, outcome))
+
+    def _commit_review(self, batch: ReviewBatch, began: float) -> None:
+        self._store.commit_review(batch)
+        metrics.REVIEW_SECONDS.observe(monotonic() - began)
+
+    def _settle(self) -> None:
+        """Wait for the reviews that are being stored; others, made before, would not see what these change."""
+        for batch, outcome in self._reviews:
+            try:
+                outcome.result()
+                counting.review(batch)
+            except Fenced:
+                metrics.REFUSED_BATCHES.add("fenced")
+                self._lose(batch.claim.part)
+        self._reviews.clear()

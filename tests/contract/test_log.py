@@ -136,6 +136,22 @@ def test_reading_again_gives_the_same(log: AnyLog, members: Callable[[], Owner])
     assert [record.value for record in owner.records(part, 17)][-1] == b"more"
 
 
+def test_what_came_meanwhile_is_taken_in(log: AnyLog, members: Callable[[], Owner]) -> None:
+    """Whoever stores one batch after the other finds what has come since, without asking what there is."""
+    log.writer.append([("acme:alice", b"1")])
+    part, owner = partition_of("acme:alice", PARTITIONS), members()
+    settle(owner, counts=(PARTITIONS,))
+    owner.records(part, 1)
+    claim = owner.claims[part] = log.advance(owner.claims[part], 1)
+    log.writer.append([("acme:alice", b"2")])
+
+    def found() -> list[bytes]:
+        owner.member.done(claim)
+        return [record.value for record in owner.member.read(claim, 10)]
+
+    until(lambda: found() == [b"2"])
+
+
 def test_nothing_to_read_is_no_backlog(log: AnyLog, members: Callable[[], Owner]) -> None:
     """A partition that was read to its end is not named."""
     log.writer.append([("acme:alice", b"1")])

@@ -10,7 +10,17 @@ import pytest
 
 from gatewatch import worker
 from gatewatch.bootstrap import Processing
-from gatewatch.ports import LOGINS, Batch, Claim, Deleted, LogRecord, QueueRow, ReviewBatch
+from gatewatch.ports import (
+    LOGINS,
+    Batch,
+    Claim,
+    Deleted,
+    Fenced,
+    LogRecord,
+    QueueRow,
+    ReviewBatch,
+    Unavailable,
+)
 from gatewatch.services.partition import Partition
 from gatewatch.settings import Settings
 
@@ -30,8 +40,10 @@ class _World:
     def __init__(self, waiting: dict[int, list[QueueRow]], records: int = 1) -> None:
         self.waiting, self.records = waiting, records
         self.said: list[str] = []
-        self.other_reviewed, self.stop = Event(), Event()
-        self.storing: int | None = None
+        self.stored = {0: 0, 1: 0}
+        self.refusals: dict[int, Exception] = {}
+        self.reviewed_meanwhile, self.stop = Event(), Event()
+        self.storing = False
 
     # What is ours ---------------------------------------------------------------------------------------------------
 
@@ -52,7 +64,8 @@ class _World:
         return {claim.part for claim in claims}
 
     def claim(self, part: int) -> Claim:
-        return Claim(LOGINS, part, 1, "me", 0, 0, 0, 2)
+        self.said.append(f"claim {part}")
+        return Claim(LOGINS, part, 1, "me", 0, self.stored[part], 0, 2)
 
     # The log, and batches of it ---------------------------------------------------------------------------------------
 
@@ -77,14 +90,18 @@ class _World:
 
     def make(self, partition: Partition, *given: Any) -> Any:
         if isinstance(given[0], list):  # rows of the queue: a review
+            if self.storing:
+                self.reviewed_meanwhile.set()
             return ReviewBatch(partition.claim, given[0], {}, [], [], [], {})
         return Batch(partition.claim, given[1][-1].offset + 1)
 
     def commit(self, batch: Batch) -> Deleted:
-        self.storing = batch.claim.part
-        in_time = self.other_reviewed.wait(PATIENCE)
+        self.storing = True
+        in_time = self.reviewed_meanwhile.wait(PATIENCE)
         self.said.append(f"batch {batch.claim.part}" if in_time else "too late")
-        self.storing = None
+        self.storing = False
+        self.stored[batch.claim.part] = batch.next_offset
+        self._end()
         return Deleted([], [])
 
     # Reviews --------------------------------------------------------------------------------------------------------
@@ -94,13 +111,15 @@ class _World:
 
     def commit_review(self, batch: ReviewBatch) -> None:
         part = batch.claim.part
-        if part == self.storing:
-            self.said.append("beside its own batch")
+        if part in self.refusals:
+            raise self.refusals.pop(part)
+        assert batch.claim.next_offset == self.stored[part]
         self.said.append(f"review {part}")
         del self.waiting[part][: len(batch.done)]
-        if self.storing is not None and part != self.storing:
-            self.other_reviewed.set()
-        if not any(self.waiting.values()):
+        self._end()
+
+    def _end(self) -> None:
+        if not any(self.waiting.values()) and set(self.stored.values()) == {self.records}:
             self.stop.set()
 
     def run(self) -> list[str]:
@@ -112,23 +131,43 @@ class _World:
         return self.said
 
 
-def test_reviews_go_on_while_a_batch_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A review of another partition does not wait for the batch; that of its own comes when it has landed."""
+def _reviews_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "REVIEW_EVERY", 0.0)
     monkeypatch.setattr(worker, "REVIEW_SHARE", float("inf"))  # due at once, however long the last ones took
+
+
+def test_reviews_are_made_while_a_batch_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None waits for the batch, and each is stored behind it, that of its own partition from where it leaves off."""
+    _reviews_at_once(monkeypatch)
     world = _World({0: [], 1: []})
     first_turn = world.backlog
 
     def backlog(claims: Collection[Claim]) -> set[int]:
-        if not any(world.waiting.values()) and not world.said:
+        if not any(world.waiting.values()) and not any(world.stored.values()):
             world.waiting = {0: [_row(0)], 1: [_row(1)]}
         return first_turn(claims)
 
     monkeypatch.setattr(world, "backlog", backlog)
+    assert world.run()[2:] == ["batch 0", "review 0", "review 1", "batch 1"]
+
+
+def test_a_partition_whose_review_is_refused_is_claimed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It had another owner by then. The others' reviews are none the worse for it."""
+    _reviews_at_once(monkeypatch)
+    monkeypatch.setattr(worker, "BEAT", 0.0)
+    world = _World({0: [_row(0)], 1: [_row(1)]}, records=0)
+    world.refusals[0] = Fenced("taken over")
+    assert world.run()[2:] == ["review 1", "claim 0", "review 0"]
+
+
+def test_a_review_that_finds_no_database_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whoever has the partition then: all are claimed anew."""
+    _reviews_at_once(monkeypatch)
+    world = _World({0: [_row(0)], 1: []}, records=0)
+    world.refusals[0] = Unavailable("gone")
     said = world.run()
-    batches = [one for one in said if one.startswith("batch")]
-    assert sorted(batches) == ["batch 0", "batch 1"]
-    assert sorted(one for one in said if one not in batches) == ["review 0", "review 1"]
+    assert sorted(said[2:4]) == ["claim 0", "claim 1"]
+    assert said[4:] == ["review 0"]
 
 
 def test_what_waits_is_reviewed_at_once_where_there_is_nothing_else_to_do(
@@ -138,4 +177,4 @@ def test_what_waits_is_reviewed_at_once_where_there_is_nothing_else_to_do(
     monkeypatch.setattr(worker, "REVIEW_EVERY", 3_600.0)
     monkeypatch.setattr(worker, "REVIEW_LIMIT", 2)
     world = _World({0: [_row(0, n) for n in range(7)]}, records=0)
-    assert world.run() == ["review 0"] * 4
+    assert world.run()[2:] == ["review 0"] * 4

@@ -62,12 +62,17 @@ def count_in(bucket: Bucket, time: int, user: int, unknown: bool) -> None:
 
 
 def unite(shares: Iterable[Mapping[int, Bucket]]) -> Buckets:
-    """The buckets of a source over all partitions, as new values."""
+    """The buckets of a source over all partitions. What only one has is not copied: the result is for reading."""
     united: Buckets = {}
+    new: set[int] = set()
     for share in shares:
         for index, bucket in share.items():
-            if index not in united:
-                united[index] = decode(encode(bucket))
-            else:
-                united[index].merge(bucket)
+            have = united.get(index)
+            if have is None:
+                united[index] = bucket
+                continue
+            if index not in new:
+                new.add(index)
+                have = united[index] = decode(encode(have))
+            have.merge(bucket)
     return united

@@ -126,7 +126,7 @@ def _refresh(view: SourceView, shares: Mapping[int, Buckets]) -> None:
         for index, bucket in buckets.items():
             share.put(index, slice_of(bucket))
         oldest = max(share.slices, default=0) - VIEW_SPAN
-        if any(index < oldest for index in share.slices):
+        if min(share.slices, default=oldest) < oldest:
             view.shares[part] = Share({i: s for i, s in share.slices.items() if i >= oldest})
 
 

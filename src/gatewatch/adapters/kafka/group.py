@@ -246,12 +246,13 @@ class KafkaGroup:
             return buffer.read(claim.next_offset, limit)
 
     def done(self, claim: Claim) -> None:
-        """Forget what is stored."""
+        """Forget what is stored; there is room for more, and what is fetched by the next turn fills its batch."""
         with self._lock:
             buffer = self._buffers.get(claim.part)
             if buffer is not None and buffer.epoch == claim.epoch:
                 buffer.forget(claim.next_offset)
                 self._uncommitted[claim.part] = claim.next_offset
+        self._poll()
 
     def reached(self) -> bool:
         """Whether the brokers have the topic, and let us read it."""

@@ -50,8 +50,8 @@ Range = tuple[int, int]
 
 
 class PostgresStore:
-    """Looks up and reviews through one session, commits batches through another and reads the embedded log through a
-    third (the same, where none is given); so it is a `log_ports.LogSource` as well.
+    """Looks up through one session, commits through another and reads the embedded log through a third (the same,
+    where none is given); so it is a `log_ports.LogSource` as well.
 
     With three, one batch can be made while another is stored and a third one's records are read; claims belong to the
     one that commits, for it is the one that holds locks. `lease` is how long a commit extends its partition's lease.
@@ -68,7 +68,6 @@ class PostgresStore:
         self._session, self._clock = session, clock
         self._log = log or session
         self._commits = commits.Commits(committing or session, lease)
-        self._reviews = commits.Commits(session, lease)
         self._policies: dict[tuple[str, int], Policy] = {}
 
     def backlog(self, claims: Collection[Claim]) -> set[int]:
@@ -273,7 +272,7 @@ class PostgresStore:
 
     def commit_review(self, batch: ReviewBatch) -> None:
         """Store a review (see `ports.PartitionStore.commit_review`)."""
-        self._reviews.review(batch)
+        self._commits.review(batch)
 
 
 def month_of(moment: datetime) -> datetime:
