@@ -99,9 +99,9 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class UserState(msgspec.Struct):
-    """A user's row: the profile and what stands beside it in plain columns. Mutable; owned by one partition.
+    """A user at work: the profile and what stands beside it in plain columns. Mutable; owned by one partition.
 
-    `packed` holds the profile's bytes once a batch was made.
+    `changed` says that a batch did.
     """
 
     profile: Profile
@@ -109,7 +109,18 @@ class UserState(msgspec.Struct):
     user_id: str = ""
     last_seen: int = 0
     risk: float = float("-inf")
-    packed: bytes = b""
+    changed: bool = False
+
+
+class UserRow(NamedTuple):
+    """A user as stored: the profile is its bytes."""
+
+    profile: bytes
+    name: str
+    user_id: str
+    last_seen: int
+    risk: float
+    has_history: bool
 
 
 class OpenFinding(msgspec.Struct, array_like=True, frozen=True):
@@ -233,7 +244,7 @@ class Batch(msgspec.Struct):
     dead: list[DeadLetter] = []
     conflicts: list[Conflict] = []
     repeats: int = 0
-    users: dict[TenantKey, UserState] = {}
+    users: dict[TenantKey, UserRow] = {}
     now: int = 0
     grain: int = MINUTE
     buckets: dict[BucketKey, bytes] = {}

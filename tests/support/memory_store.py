@@ -23,6 +23,7 @@ from gatewatch.ports import (
     Success,
     Tenant,
     TenantKey,
+    UserRow,
     UserState,
 )
 
@@ -35,7 +36,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._events: dict[TenantKey, EventRow] = {}
         self._controls: set[TenantKey] = set()
-        self._users: dict[TenantKey, UserState] = {}
+        self._users: dict[TenantKey, UserRow] = {}
         self._buckets: dict[SourceKey, dict[int, dict[int, bytes]]] = {}
         self._views: dict[SourceKey, SourceView] = {}
         self._anomalies: dict[TenantKey, Anomaly] = {}
@@ -65,10 +66,7 @@ class MemoryStore:
     def users(self, keys: Collection[TenantKey]) -> dict[TenantKey, UserState]:
         """Those that have a row."""
         found = {key: self._users[key] for key in keys if key in self._users}
-        return {
-            key: UserState(profiles.decode(s.packed), s.name, s.user_id, s.last_seen, s.risk, s.packed)
-            for key, s in found.items()
-        }
+        return {key: UserState(profiles.decode(row.profile), *row[1:5]) for key, row in found.items()}
 
     def sources_known(self, part: int, limit: int) -> set[SourceKey] | None:
         """The sources with buckets on a partition."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from gatewatch import metrics
-from gatewatch.core import anomalies, attributes, events, learning, profiles, records, signals, sources
+from gatewatch.core import anomalies, attributes, events, learning, records, signals, sources
 from gatewatch.core import context as contexts
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.assessing import Asked
@@ -90,6 +90,7 @@ class Work:
         self.logins: dict[TenantKey, StoredLogin] = {}
         self.judged: set[TenantKey] = set()
         self.unasked = Tally()
+        self.left: dict[TenantKey, int] = {}  # how many records of a user are still to come
 
     # Before: what is it, does it belong here, what must be known ---------------------------------------------------
 
@@ -126,13 +127,13 @@ class Work:
     def prepare(self, here: list[Arrived | Other]) -> None:
         """Load all state the batch touches, in bulk, and what of it is stored already."""
         times: dict[TenantKey, int | None] = {}
-        users: set[TenantKey] = set()
+        left = self.left
         tenants: set[str] = set()
         others: list[Record] = []
         for item in here:
             if isinstance(item, Arrived):
                 times[item.key] = None if item.record.time_by_arrival else item.event.time
-                users.add(item.user)
+                left[item.user] = left.get(item.user, 0) + 1
                 tenants.add(item.user[0])
             else:
                 others.append(item.record)
@@ -142,8 +143,10 @@ class Work:
         self.stored = self.store.stored_events(times)
         controls = [record for record in others if isinstance(record, ControlRecord)]
         self._prepare_controls(controls)
-        users |= {(control.tenant_id, control.user_key) for control in controls}
-        self.partition.load_users([key for key in users if not key[1].startswith("@ip:")], self.store)
+        for control in controls:
+            user = (control.tenant_id, control.user_key)
+            left[user] = left.get(user, 0) + 1
+        self.partition.load_users([key for key in left if not key[1].startswith("@ip:")], self.store)
         self._prepare_sources()
 
     def _prepare_controls(self, found: list[ControlRecord]) -> None:
@@ -168,10 +171,22 @@ class Work:
         """Process one record."""
         if isinstance(item, Arrived):
             self._event(item)
+            self._part_with(item.user)
         elif isinstance(item.record, ControlRecord):
             self._control(item.offset, item.record)
+            self._part_with((item.record.tenant_id, item.record.user_key))
         else:
             self._dead(item.offset, item.record)
+
+    def _part_with(self, user: TenantKey) -> None:
+        """Pack a user with the last of their records, and let go of the profile: now it is in the cache, and what comes
+        next takes its memory. Packed at the end of the batch it would have to come from all over memory once more.
+        """
+        left = self.left[user] = self.left[user] - 1
+        if not left:
+            row = self.partition.part_with(user)
+            if row is not None:
+                self.batch.users[user] = row
 
     def _dead(self, offset: int, record: RejectRecord) -> None:
         self.batch.dead.append(DeadLetter(offset, record))
@@ -249,7 +264,7 @@ class Work:
             state = self.partition.users[user] = UserState(Profile())
         learning.apply(state.profile, change)
         see(state, event, assessment)
-        self.batch.users[user] = state
+        state.changed = True
 
     def _touch_attacked(self, origin: Origin, time: int) -> None:
         """A success from a source with an open finding: it may explain the finding, or be what it led to."""
@@ -278,7 +293,7 @@ class Work:
         if change.op != "none":
             self.partition.users[user] = state
             learning.apply(state.profile, change)
-            self.batch.users[user] = state
+            state.changed = True
         if assessment is not None and login is not None:
             for hit in anomalies.hits_of(login.event, assessment, policy):
                 if hit.detector not in login.detectors:
@@ -299,8 +314,6 @@ class Work:
             if key[1] in REVIEWED:
                 self._touch(key, touch.lo, touch.hi)
         batch.counts, batch.sketches = self.partition.take_dirty_frequencies()
-        for state in batch.users.values():  # here and not by who stores them: they are in this core's cache
-            state.packed = profiles.encode(state.profile)
         if self.hits:
             stored = self.store.anomalies(list(self.hits))
             for id, hits in sorted(self.hits.items()):

@@ -25,7 +25,7 @@ def batch(stored: Batch, records: int, now: int) -> None:
     metrics.REPEATS.add("conflict", by=len(stored.conflicts))
     metrics.REROUTED.add(by=sum(message.topic == LOGINS for message in stored.outgoing))
     metrics.PROFILES.add(by=len(stored.users))
-    metrics.PROFILE_BYTES.add(by=sum(len(state.packed) for state in stored.users.values()))
+    metrics.PROFILE_BYTES.add(by=sum(len(row.profile) for row in stored.users.values()))
     if stored.gap is not None:
         metrics.GAPS.add()
         logs.get().error("a range of the log was lost", part=stored.claim.part, gap=stored.gap)

@@ -6,7 +6,7 @@ import msgspec
 
 from gatewatch import metrics
 from gatewatch.core import profiles
-from gatewatch.ports import Batch, Claim, Deleted, PartitionStore, TenantKey, UserState
+from gatewatch.ports import Batch, Claim, Deleted, PartitionStore, TenantKey, UserRow, UserState
 from gatewatch.services.frequencies import TenantFrequencies
 from gatewatch.services.source_cache import MAX_KNOWN, SourceCache
 
@@ -26,7 +26,7 @@ _awake = msgspec.msgpack.Decoder(_Resting).decode
 
 
 class Partition:
-    """A claimed partition: where it stands and its caches. `users` are those of the batch in hand that were met."""
+    """A claimed partition: where it stands and its caches. `users` are those that the batch in hand works with."""
 
     def __init__(self, claim: Claim, store: PartitionStore) -> None:
         self.claim = claim
@@ -48,12 +48,20 @@ class Partition:
             state = self.users[key] = _state(resting)
         return state
 
+    def part_with(self, key: TenantKey) -> UserRow | None:
+        """The batch has no more of a user: the row that it leaves, None where it changed nothing."""
+        state = self.users.pop(key, None)
+        if state is None or not state.changed:
+            return None
+        profile = state.profile
+        beside = (state.name, state.user_id, state.last_seen, state.risk)
+        return UserRow(profiles.encode(profile), *beside, profile.has_history)
+
     def rest(self, batch: Batch) -> None:
         """Put the users of a stored batch to rest."""
-        for key, state in batch.users.items():
+        for key, row in batch.users.items():
             self._resting.pop(key, None)  # those that change stay longest
-            self._resting[key] = _rest((state.packed, state.name, state.user_id, state.last_seen, state.risk))
-        self.users = {}
+            self._resting[key] = _rest(row[:5])
 
     def frequencies(self, tenant_id: str, store: PartitionStore) -> TenantFrequencies:
         """The tenant's counts, loaded when first asked for."""

@@ -184,10 +184,7 @@ def _copy(
 
 def _put_state(cursor: Cursor, batch: Batch) -> None:
     part = batch.claim.part
-    users = (
-        (*key, u.packed, u.name, u.user_id, u.last_seen, u.risk, u.profile.has_history)
-        for key, u in batch.users.items()
-    )
+    users = ((*key, *row) for key, row in batch.users.items())
     _copy(cursor, "profiles", _PROFILE_TYPES, users, part=part)
     written = to_datetime(batch.now - batch.now % batch.grain)
     buckets = ((*key, state) for key, state in batch.buckets.items())
