@@ -2,27 +2,19 @@
 
 from collections.abc import Collection
 
-import msgspec
-
 from gatewatch import metrics
 from gatewatch.core import profiles
 from gatewatch.ports import Batch, Claim, Deleted, PartitionStore, TenantKey, UserRow, UserState
 from gatewatch.services.frequencies import TenantFrequencies
 from gatewatch.services.source_cache import MAX_KNOWN, SourceCache
 
-#: The most users whose state stays in memory between batches, as bytes, and the most sources with their buckets, per
-#: process (a user takes about 1 kB, a source 3 kB).
+#: The most users whose rows stay in memory between batches, and the most sources with their buckets, per process (a
+#: user takes about 1 kB, a source 3 kB). As objects a profile takes ten times the memory of its bytes, and what lies
+#: all over memory slows down everything else.
 MAX_USERS = 96_000
 MAX_SOURCES = 24_000
 #: The most tenants whose frequencies stay in memory, per partition (about 0.4 MB each).
 MAX_TENANTS = 32
-
-
-#: A user between batches, as bytes: the profile's, then name, id, last seen and risk as in `UserState`. As objects a
-#: profile takes ten times the memory, and what lies all over memory slows down everything else.
-_Resting = tuple[bytes, str, str, int, float]
-_rest = msgspec.msgpack.Encoder().encode
-_awake = msgspec.msgpack.Decoder(_Resting).decode
 
 
 class Partition:
@@ -31,7 +23,7 @@ class Partition:
     def __init__(self, claim: Claim, store: PartitionStore) -> None:
         self.claim = claim
         self.users: dict[TenantKey, UserState] = {}
-        self._resting: dict[TenantKey, bytes] = {}
+        self._resting: dict[TenantKey, UserRow] = {}
         self.sources = SourceCache(store.sources_known(claim.part, MAX_KNOWN))
         self._frequencies: dict[str, TenantFrequencies] = {}
 
@@ -44,8 +36,8 @@ class Partition:
     def user(self, key: TenantKey) -> UserState | None:
         """The state of one of them, as the batch has left it so far; None for a user without a row."""
         state = self.users.get(key)
-        if state is None and (resting := self._resting.get(key)) is not None:
-            state = self.users[key] = _state(resting)
+        if state is None and (row := self._resting.get(key)) is not None:
+            state = self.users[key] = UserState(profiles.decode(row.profile), *row[1:5])
         return state
 
     def part_with(self, key: TenantKey) -> UserRow | None:
@@ -61,7 +53,7 @@ class Partition:
         """Put the users of a stored batch to rest."""
         for key, row in batch.users.items():
             self._resting.pop(key, None)  # those that change stay longest
-            self._resting[key] = _rest(row[:5])
+            self._resting[key] = row
 
     def frequencies(self, tenant_id: str, store: PartitionStore) -> TenantFrequencies:
         """The tenant's counts, loaded when first asked for."""
@@ -107,8 +99,3 @@ class Partition:
         for tenant_id in list(self._frequencies)[: max(0, len(self._frequencies) - MAX_TENANTS)]:
             del self._frequencies[tenant_id]
         self.sources.shrink(MAX_SOURCES // owned)
-
-
-def _state(resting: bytes) -> UserState:
-    packed, *beside = _awake(resting)
-    return UserState(profiles.decode(packed), *beside)
