@@ -314,7 +314,6 @@ class Detector:
             self._lose(part)
             return
         partition.claim = msgspec.structs.replace(partition.claim, next_offset=batch.next_offset)
-        self._source.done(partition.claim)
         partition.rest(batch)
         partition.forget(deleted)
         partition.shrink(len(self._owned))
@@ -322,6 +321,7 @@ class Detector:
         self._bad.pop(part, None)
         counting.batch(batch, flight.records, self._clock.now())
         self._break(partition, batch, flight.records)
+        self._source.done(partition.claim)
 
     def _next_limit(self, n: int, limit: int, seconds: float) -> int:
         """How many records the next batch may hold: making it and storing it take about `BATCH_SECONDS` each, so never
