@@ -13,7 +13,6 @@ from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.detection import StoredLogin
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.policy import Policy
-from gatewatch.core.profiles import Profile
 from gatewatch.core.records import ControlRecord, EventRecord, RejectRecord
 from gatewatch.core.shares import Share
 from gatewatch.core.signals import Assessment
@@ -96,20 +95,6 @@ class Claim(msgspec.Struct, frozen=True):
     out_seq: int
     generation: int
     partitions: int
-
-
-class UserState(msgspec.Struct):
-    """A user at work: the profile and what stands beside it in plain columns. Mutable; owned by one partition.
-
-    `changed` says that a batch did.
-    """
-
-    profile: Profile
-    name: str = ""
-    user_id: str = ""
-    last_seen: int = 0
-    risk: float = float("-inf")
-    changed: bool = False
 
 
 class UserRow(NamedTuple):
@@ -318,7 +303,7 @@ class PartitionStore(Protocol):
         """Those control ids that are stored."""
         ...
 
-    def users(self, keys: Collection[TenantKey]) -> dict[TenantKey, UserState]:
+    def users(self, keys: Collection[TenantKey]) -> dict[TenantKey, UserRow]:
         """The rows of users that have one."""
         ...
 

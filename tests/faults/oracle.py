@@ -11,9 +11,10 @@ from gatewatch.core.engine import Engine
 from gatewatch.core.policy import Policy
 from gatewatch.core.profiles import Profile
 from gatewatch.core.sources import Buckets
-from gatewatch.ports import SourceKey, TenantKey, UserState
+from gatewatch.ports import SourceKey, TenantKey
 from gatewatch.services.batching import see
 from gatewatch.services.frequencies import TenantFrequencies
+from gatewatch.services.user_state import UserState
 from tests.faults.stored import BucketRow, Stored, StoredControl, StoredEvent
 
 Processed = StoredEvent | StoredControl

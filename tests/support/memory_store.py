@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from gatewatch.core import events, profiles, sources
+from gatewatch.core import events, sources
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.detection import StoredLogin
 from gatewatch.core.keys import prefix_of
@@ -24,7 +24,6 @@ from gatewatch.ports import (
     Tenant,
     TenantKey,
     UserRow,
-    UserState,
 )
 
 Range = tuple[int, int]
@@ -63,10 +62,9 @@ class MemoryStore:
         """Those that are stored."""
         return self._controls.intersection(keys)
 
-    def users(self, keys: Collection[TenantKey]) -> dict[TenantKey, UserState]:
+    def users(self, keys: Collection[TenantKey]) -> dict[TenantKey, UserRow]:
         """Those that have a row."""
-        found = {key: self._users[key] for key in keys if key in self._users}
-        return {key: UserState(profiles.decode(row.profile), *row[1:5]) for key, row in found.items()}
+        return {key: self._users[key] for key in keys if key in self._users}
 
     def sources_known(self, part: int, limit: int) -> set[SourceKey] | None:
         """The sources with buckets on a partition."""

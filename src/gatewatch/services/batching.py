@@ -38,13 +38,13 @@ from gatewatch.ports import (
     Tenant,
     TenantKey,
     Touch,
-    UserState,
 )
 from gatewatch.services.announcing import dead_letter
 from gatewatch.services.decoding import decode, lies_elsewhere, refusal, too_old
 from gatewatch.services.means import Means
 from gatewatch.services.partition import Partition
 from gatewatch.services.surroundings import REVIEWED, Origin, Surroundings
+from gatewatch.services.user_state import UserState
 
 #: A user's risk halves in this time (µs).
 RISK_HALF_LIFE = 7 * DAY

@@ -4,9 +4,10 @@ from collections.abc import Collection
 
 from gatewatch import metrics
 from gatewatch.core import profiles
-from gatewatch.ports import Batch, Claim, Deleted, PartitionStore, TenantKey, UserRow, UserState
+from gatewatch.ports import Batch, Claim, Deleted, PartitionStore, TenantKey, UserRow
 from gatewatch.services.frequencies import TenantFrequencies
 from gatewatch.services.source_cache import MAX_KNOWN, SourceCache
+from gatewatch.services.user_state import UserState
 
 #: The most users whose rows stay in memory between batches, and the most sources with their buckets, per process (a
 #: user takes about 1 kB, a source 3 kB). As objects a profile takes ten times the memory of its bytes, and what lies
@@ -23,6 +24,7 @@ class Partition:
     def __init__(self, claim: Claim, store: PartitionStore) -> None:
         self.claim = claim
         self.users: dict[TenantKey, UserState] = {}
+        self._loaded: dict[TenantKey, UserRow] = {}
         self._resting: dict[TenantKey, UserRow] = {}
         self.sources = SourceCache(store.sources_known(claim.part, MAX_KNOWN))
         self._frequencies: dict[str, TenantFrequencies] = {}
@@ -31,12 +33,13 @@ class Partition:
         """Have the state of a batch's users at hand."""
         missing = [key for key in keys if key not in self._resting]
         metrics.count_lookups("users", len(keys), len(missing))
-        self.users = store.users(missing) if missing else {}
+        self.users = {}
+        self._loaded = store.users(missing) if missing else {}
 
     def user(self, key: TenantKey) -> UserState | None:
         """The state of one of them, as the batch has left it so far; None for a user without a row."""
         state = self.users.get(key)
-        if state is None and (row := self._resting.get(key)) is not None:
+        if state is None and (row := self._resting.get(key) or self._loaded.get(key)) is not None:
             state = self.users[key] = UserState(profiles.decode(row.profile), *row[1:5])
         return state
 

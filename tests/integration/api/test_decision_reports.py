@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from gatewatch.core import profiles
 from gatewatch.core.records import EventRecord
 from tests.integration.api.asking import controls, decided, events, from_lagos, logged, question, settled
 from tests.integration.api.conftest import Api, bearer
@@ -33,7 +34,7 @@ def test_a_login_result_becomes_an_event(api: Api, portal: httpx.Client, heart: 
     shown = portal.get(f"/v1/events/{became}").json()
     assert shown["event"]["time"] == "2026-11-20T08:01:30Z"
     assert shown["decision"]["decision_id"] == given["decision_id"]
-    assert heart.store.users([("acme", "alice")])["acme", "alice"].profile.successes == 1
+    assert profiles.decode(heart.store.users([("acme", "alice")])["acme", "alice"].profile).successes == 1
 
 
 def test_a_result_that_is_no_news_is_no_second_event(api: Api, portal: httpx.Client) -> None:
@@ -69,7 +70,7 @@ def test_a_challenge_decides_on_trust(
     assert problem(portal.patch(where, json={"challenge": "passed" if result != "passed" else "failed"}))
     assert controls(api) == [("lagos", result)]
     heart.settle()
-    held = heart.store.users([("acme", "alice")])["acme", "alice"].profile.held
+    held = profiles.decode(heart.store.users([("acme", "alice")])["acme", "alice"].profile).held
     assert [one.revoked for one in held] == ([] if revoked is None else [revoked])
 
 
@@ -85,7 +86,7 @@ def test_a_passed_challenge_vouches_for_the_login_that_came_of_it(
         assert portal.patch(f"/v1/decisions/{given['decision_id']}", json=report).status_code == 200
     assert controls(api) == [("lagos", "passed"), (f"{given['decision_id']}-login", "passed")]
     heart.settle()
-    profile = heart.store.users([("acme", "alice")])["acme", "alice"].profile
+    profile = profiles.decode(heart.store.users([("acme", "alice")])["acme", "alice"].profile)
     assert (profile.successes, profile.held) == (6, [])
 
 

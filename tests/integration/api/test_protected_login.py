@@ -19,6 +19,7 @@ from examples.protected_login.app import application
 from gatewatch import bootstrap
 from gatewatch.adapters.geo.build import build_mmdb
 from gatewatch.client import AsyncClient, Client, Context, Failover, Login, Strategy, User
+from gatewatch.core import profiles
 from gatewatch.core.records import ControlRecord, EventRecord, decode
 from gatewatch.services.batches import BatchMaker
 from gatewatch.services.policies import set_policy
@@ -168,7 +169,7 @@ def test_a_challenge_is_a_second_step(world: World, right: bool, result: str) ->
     run(work)
     assert world.said() == [("login", "success"), ("challenge", result)]
     world.heart.settle()
-    held = world.heart.store.users([("acme", "alice")])["acme", "alice"].profile.held
+    held = profiles.decode(world.heart.store.users([("acme", "alice")])["acme", "alice"].profile).held
     assert [one.revoked for one in held] == ([] if right else [True])
 
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from gatewatch import bootstrap
-from gatewatch.core import records
+from gatewatch.core import profiles, records
 from gatewatch.core.events import Asn, LoginEvent
 from gatewatch.core.partitioning import partition_of
 from gatewatch.core.times import DAY, HOUR, MAX_TIME
@@ -133,7 +133,7 @@ def test_what_the_store_refuses(heart: Heart) -> None:
         _eventually(lambda: heart.count("login_events") == 20)
     assert [row[:3] for row in _dead(heart)] == [("refused", PART, 8)]
     ((state,),) = heart.rows("SELECT state FROM profiles")
-    assert len(heart.store.users([("acme", "alice")])["acme", "alice"].profile.logins) == 8
+    assert len(profiles.decode(heart.store.users([("acme", "alice")])["acme", "alice"].profile).logins) == 8
     assert state
 
 
@@ -170,6 +170,6 @@ def test_a_late_event(heart: Heart) -> None:
     """An event more than a day behind its user's newest is stored and counted for its source, and opens no window."""
     heart.take(login(START + 5 * DAY), failure(START, event_id="late"))
     assert heart.rows("SELECT event_id, late FROM login_events WHERE late") == [("late", True)]
-    profile = heart.store.users([("acme", "alice")])["acme", "alice"].profile
+    profile = profiles.decode(heart.store.users([("acme", "alice")])["acme", "alice"].profile)
     assert (profile.minutes, profile.days) == ({}, {})
     assert heart.rows("SELECT count(*)::int FROM source_activity WHERE kind = 'ip'") == [(1,)]

@@ -1,6 +1,6 @@
 """What an event is seen in: its own batch, this process's other partitions, the views of all others, the tenant."""
 
-from gatewatch.core import context
+from gatewatch.core import context, profiles
 from gatewatch.core.context import Context
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.partitioning import partition_of
@@ -119,7 +119,7 @@ def test_who_never_got_in_is_forgotten(heart: Heart) -> None:
     assert heart.store.users([("acme", user)]) == {}
     heart.send(failure(START + MINUTE, user=user, event_id="again", ip=AWAY_IP))
     heart.work()
-    profile = heart.store.users([("acme", user)])["acme", user].profile
+    profile = profiles.decode(heart.store.users([("acme", user)])["acme", user].profile)
     assert sum(day.tries for day in profile.days.values()) == 1
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from gatewatch.core import records
+from gatewatch.core import profiles, records
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.partitioning import partition_of
 from gatewatch.core.records import ControlRecord
@@ -178,5 +178,5 @@ def test_a_verdict_means_the_login_of_its_time(heart: Heart) -> None:
     heart.take(new)
     heart.append(_verdict(old, "compromised", "about-old"))
     heart.work()
-    (held,) = heart.store.users([("acme", "alice")])["acme", "alice"].profile.held
+    (held,) = profiles.decode(heart.store.users([("acme", "alice")])["acme", "alice"].profile).held
     assert (held.time, held.values[0]) == (old.time, old.ip)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from gatewatch.adapters.postgres.outbox import PostgresOutbox, Upkeep
-from gatewatch.core import records
+from gatewatch.core import profiles, records
 from gatewatch.core.partitioning import partition_of
 from gatewatch.core.times import DAY
 from gatewatch.ports import LOGINS, BadData, Unavailable
@@ -43,7 +43,7 @@ def test_a_relay_that_dies_between_append_and_position(heart: Heart) -> None:
     assert heart.rows("SELECT sum(end_offset)::int FROM log_heads") == [(4 + 4 + 4,)]
     assert heart.count("login_events") == 4
     assert heart.count("event_conflicts") == 0
-    profile = heart.store.users([("acme", "alice")])["acme", "alice"].profile
+    profile = profiles.decode(heart.store.users([("acme", "alice")])["acme", "alice"].profile)
     assert profile.successes == 4
 
 

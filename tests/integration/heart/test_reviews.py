@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from gatewatch.adapters.postgres.commits import subject_hash
+from gatewatch.core import profiles
 from gatewatch.core.events import LoginEvent, User
 from gatewatch.core.partitioning import partition_of
 from gatewatch.core.times import DAY, HOUR, MINUTE, SECOND
@@ -127,7 +128,10 @@ def test_the_login_before_the_attack_was_recognised(heart: Heart) -> None:
     (takeover,) = heart.anomalies("account_takeover")
     assert (takeover.subject, takeover.event_id) == ("victim0", "won")
     assert takeover.evidence["finding"]
-    assert [h.ref for h in heart.store.users([("acme", "victim0")])["acme", "victim0"].profile.held]
+    assert [
+        h.ref
+        for h in profiles.decode(heart.store.users([("acme", "victim0")])["acme", "victim0"].profile).held
+    ]
     assert {known for (known,) in heart.rows("SELECT known FROM control_records WHERE kind = 'doubt'")} == {
         True
     }

@@ -10,7 +10,7 @@ import msgspec
 from gatewatch.adapters.postgres import commits
 from gatewatch.adapters.postgres.connection import Row, Session
 from gatewatch.adapters.postgres.statements import load
-from gatewatch.core import anomalies, events, policy, profiles, sources
+from gatewatch.core import anomalies, events, policy, sources
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.detection import StoredLogin
 from gatewatch.core.keys import prefix_of
@@ -34,7 +34,7 @@ from gatewatch.ports import (
     Success,
     Tenant,
     TenantKey,
-    UserState,
+    UserRow,
 )
 
 _SQL = load("store.sql")
@@ -158,9 +158,9 @@ class PostgresStore:
         """Those control ids that are stored."""
         return {key for key, _ in self._by_id("stored_controls", keys)}
 
-    def users(self, keys: Collection[TenantKey]) -> dict[TenantKey, UserState]:
+    def users(self, keys: Collection[TenantKey]) -> dict[TenantKey, UserRow]:
         """The rows of users that have one."""
-        return {key: UserState(profiles.decode(row[0]), *row[1:]) for key, row in self._by_id("users", keys)}
+        return {key: UserRow(*row) for key, row in self._by_id("users", keys)}
 
     def sources_known(self, part: int, limit: int) -> set[SourceKey] | None:
         """The sources with buckets on a partition, None beyond `limit`."""

@@ -37,7 +37,7 @@ SELECT event_id, digest FROM login_events WHERE event_id = ANY(%(ids)b) AND tena
 SELECT id FROM control_records WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)b)
 
 -- name: users
-SELECT user_key, state, name, user_id, (extract(epoch FROM last_seen) * 1000000)::bigint, risk
+SELECT user_key, state, name, user_id, (extract(epoch FROM last_seen) * 1000000)::bigint, risk, has_history
 FROM profiles WHERE tenant_id = %(tenant)s AND user_key = ANY(%(ids)b)
 
 -- name: sources_known
