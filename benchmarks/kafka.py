@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from benchmarks import pipes
 from benchmarks.figures import BenchmarkError
-from benchmarks.pipes import BARE_BATCH, START, STUCK, BareCommits, bare_row
+from benchmarks.pipes import BARE_BATCH, START, STUCK, BareCommits
 from benchmarks.progress import Progress
 from gatewatch import bootstrap, bootstrap_kafka
 from gatewatch.adapters.kafka.buffers import record_of
@@ -20,7 +20,7 @@ from gatewatch.adapters.kafka.group import GROUP, member
 from gatewatch.adapters.postgres.book import PostgresBook
 from gatewatch.adapters.postgres.connection import Session
 from gatewatch.adapters.postgres.leases import Leases
-from gatewatch.ports import LOGINS, Batch, Claim, LogRecord
+from gatewatch.ports import LOGINS, LogRecord
 from gatewatch.settings import Settings
 
 #: Partitions of the log: as many as the embedded one has, so that what lies on each is as long.
@@ -71,8 +71,7 @@ def _bare(start: Barrier, conninfo: str, settings: bytes) -> None:
     start.wait(START)
     consumer.assign([TopicPartition(given.kafka_prefix + LOGINS, part, 0) for part in claims])
     for part, found in _consumed(consumer, ends):
-        commits.batch(_batch(claims[part], found, clock.now()))
-        claims[part] = msgspec.structs.replace(claims[part], next_offset=found[-1].offset + 1)
+        claims[part] = commits.store(claims[part], found, clock.now())
     consumer.close()
     leases.leave()
 
@@ -98,9 +97,3 @@ def _part(message: Message) -> int:
     if part is None or error is not None:
         raise BenchmarkError(f"the broker gave no record: {error}")
     return part
-
-
-def _batch(claim: Claim, found: list[LogRecord], now: int) -> Batch:
-    batch = Batch(claim, found[-1].offset + 1, now=now)
-    batch.events = [bare_row(item, claim, now) for item in found]
-    return batch

@@ -21,9 +21,10 @@ import psycopg
 from benchmarks.figures import BenchmarkError
 from benchmarks.progress import Progress
 from gatewatch import bootstrap, logs, worker
-from gatewatch.adapters.postgres.commits import Commits, put_events
+from gatewatch.adapters.postgres.commits import Commits
 from gatewatch.adapters.postgres.connection import Session
 from gatewatch.adapters.postgres.leases import Leases
+from gatewatch.adapters.postgres.statements import load
 from gatewatch.adapters.postgres.store import PostgresStore
 from gatewatch.core.context import EMPTY
 from gatewatch.core.learning import NO_CHANGE
@@ -31,7 +32,7 @@ from gatewatch.core.records import EventRecord
 from gatewatch.core.signals import Assessment
 from gatewatch.log_ports import Membership
 from gatewatch.notifier import Notifier
-from gatewatch.ports import LOGINS, Batch, Claim, Deleted, EventRow, LogRecord
+from gatewatch.ports import LOGINS, Claim, EventRow, LogRecord
 from gatewatch.services.batching import event_row
 from gatewatch.services.decoding import decode
 from gatewatch.settings import Settings
@@ -48,6 +49,13 @@ _LAG = "SELECT coalesce(sum(end_offset - next_offset), 0)::bigint FROM log_heads
 #: What is looked at again later (-1) was reviewed; it is not due yet.
 _UNREVIEWED = "SELECT count(*) FROM review_queue WHERE part <> -1"
 _STORED = "SELECT (SELECT count(*) FROM login_events), (SELECT count(*) FROM dead_letters)"
+
+_SQL = {name: statement.encode() for name, statement in load("commit.sql").items()}
+#: The types of the columns of an event's row.
+_TYPES = [
+    *["text"] * 2, *["int8"] * 2, *["text"] * 6, "int8", "text", "int2", "text", "text[]", "bool", "int2", "bool",
+    "int8", *["bytea"] * 3, "text", "bytea",
+]  # fmt: skip
 
 _CLEAN = Assessment(score=0, level="none")
 #: What a process runs, after the barrier that it is given first.
@@ -209,33 +217,30 @@ def _bare(start: Barrier, conninfo: str) -> None:
     start.wait(START)
     commits = BareCommits(session, timedelta(seconds=600))
     for claim in claims:
-        for batch in _bare_batches(store, claim, clock.now()):
-            commits.batch(batch)
+        while found := store.read(claim, BARE_BATCH):
+            claim = commits.store(claim, found, clock.now())
     leases.leave()
 
 
 class BareCommits(Commits):
-    """The offset and the events, nothing else."""
+    """The offset and the events in one transaction, nothing else; the driver packs the rows."""
 
-    def batch(self, batch: Batch) -> Deleted:
-        """Store both in one transaction."""
-        self._prepare(batch)
+    def store(self, claim: Claim, found: Sequence[LogRecord], now: int) -> Claim:
+        """Decode and store; returns where the partition stands then."""
+        rows = [_bare_row(item, claim, now) for item in found]
+        self._prepare(row.time for row in rows)
+        end = found[-1].offset + 1
         with self._session.connection.transaction(), self._session.connection.cursor() as cursor:
-            self._swap(cursor, batch.claim, batch.next_offset, 0)
-            put_events(cursor, batch)
-        return Deleted([], [])
+            self._swap(cursor, claim, end, 0)
+            with cursor.copy(_SQL["copy_events"]) as copy:
+                copy.set_types(_TYPES)
+                for row in sorted(rows):  # their keys come first
+                    copy.write_row(row)
+            cursor.execute(_SQL["insert_events"], {"generation": claim.generation, "part": claim.part})
+        return msgspec.structs.replace(claim, next_offset=end)
 
 
-def _bare_batches(store: PostgresStore, claim: Claim, now: int) -> Iterator[Batch]:
-    while found := store.read(claim, BARE_BATCH):
-        batch = Batch(claim, found[-1].offset + 1, now=now)
-        batch.events = [bare_row(item, claim, now) for item in found]
-        yield batch
-        claim = msgspec.structs.replace(claim, next_offset=batch.next_offset)
-
-
-def bare_row(item: LogRecord, claim: Claim, now: int) -> EventRow:
-    """A record as a row, decoded and nothing else. Raises `BenchmarkError` where it is no event."""
+def _bare_row(item: LogRecord, claim: Claim, now: int) -> EventRow:
     record = decode(item, claim, now, bootstrap.read_foreign)
     if not isinstance(record, EventRecord):
         raise BenchmarkError(f"offset {item.offset} holds no event")

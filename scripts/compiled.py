@@ -30,6 +30,7 @@ MODULES = (
     "adapters/geo/maxmind.py",
     "adapters/kafka/buffers.py",
     "adapters/kafka/holes.py",
+    "adapters/postgres/packing.py",
     "adapters/useragents.py",
     "core/assessing.py",
     "core/attributes.py",

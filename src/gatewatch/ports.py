@@ -137,9 +137,7 @@ class Tenant(msgspec.Struct, frozen=True):
 
 
 class EventRow(NamedTuple):
-    """An event as it is stored: `event` and `context` as MessagePack, `assessment` as JSON. It is flat, and keeps
-    nothing that only its making needed, so that a batch of these takes little memory.
-    """
+    """An event as it is stored: `event` and `context` as MessagePack, `assessment` as JSON."""
 
     tenant_id: str
     event_id: str
@@ -165,6 +163,19 @@ class EventRow(NamedTuple):
     event: bytes
     assessment: str
     raw: bytes
+
+
+class PackedEvent(NamedTuple):
+    """An event that waits to be stored: what is asked of it until then, and its `row` in the store's own form."""
+
+    tenant_id: str
+    event_id: str
+    time: int
+    received: int
+    source: str
+    outcome: str
+    offset: int
+    row: bytes
 
 
 class ControlRow(msgspec.Struct):
@@ -224,7 +235,7 @@ class Batch(msgspec.Struct):
 
     claim: Claim
     next_offset: int
-    events: list[EventRow] = []
+    events: list[PackedEvent] = []
     controls: list[ControlRow] = []
     dead: list[DeadLetter] = []
     conflicts: list[Conflict] = []
@@ -335,6 +346,10 @@ class PartitionStore(Protocol):
         """(part, attribute, chunk, counters) of a tenant."""
         ...
 
+    def pack(self, row: EventRow) -> PackedEvent:
+        """The row in this store's own form, in which it takes little memory until its batch is stored."""
+        ...
+
     def commit(self, batch: Batch) -> Deleted:
         """Store the batch in one transaction under compare-and-swap; returns what it deleted, to be forgotten.
         Raises `Fenced`, `Unavailable` or `BadData`; then nothing of it is stored.
@@ -369,26 +384,4 @@ class PartitionStore(Protocol):
 
     def commit_review(self, batch: ReviewBatch) -> None:
         """Store a review in one transaction under the same compare-and-swap."""
-        ...
-
-
-class OutboxMessage(NamedTuple):
-    """A message of the outbox with its place in it."""
-
-    part: int
-    seq: int
-    message: Outgoing
-
-
-class OutboxReader(Protocol):
-    """The outbox as the relay sees it."""
-
-    def unrelayed(self, limit: int) -> Sequence[OutboxMessage]:
-        """The next messages of each partition, by (part, seq), at most `limit` of each, and of all together what fits
-        into memory.
-        """
-        ...
-
-    def relayed(self, positions: Mapping[int, int]) -> None:
-        """Remember how far each partition was relayed; a position never goes back."""
         ...

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+import msgspec
+
 from gatewatch.core import events, sources
 from gatewatch.core.anomalies import Anomaly
 from gatewatch.core.detection import StoredLogin
@@ -16,6 +18,7 @@ from gatewatch.ports import (
     Claim,
     Deleted,
     EventRow,
+    PackedEvent,
     QueueRow,
     ReviewBatch,
     SourceKey,
@@ -105,10 +108,16 @@ class MemoryStore:
         """By partition."""
         return [(*key[1:], data) for key, data in self._sketches.items() if key[0] == tenant_id]
 
+    def pack(self, row: EventRow) -> PackedEvent:
+        """As MessagePack."""
+        packed = msgspec.msgpack.encode(row)
+        return PackedEvent(*row[:5], row.outcome, row.offset, packed)
+
     def commit(self, batch: Batch) -> Deleted:
         """Store everything."""
         part = batch.claim.part
-        self._events |= {(row.tenant_id, row.event_id): row for row in batch.events}
+        rows = (msgspec.msgpack.decode(event.row, type=EventRow) for event in batch.events)
+        self._events |= {(row.tenant_id, row.event_id): row for row in rows}
         self._controls |= {(row.control.tenant_id, row.control.id) for row in batch.controls}
         self._users |= batch.users
         for (*source, index), data in batch.buckets.items():

@@ -79,6 +79,7 @@ class Work:
             means.enrich,
             means.foreign,
         )
+        self.pack = means.store.pack
         self.retention, self.elsewhere = means.retention, means.elsewhere
         self.received = batch.now
         self.surroundings = Surroundings(partition, owned)
@@ -234,7 +235,8 @@ class Work:
         profile = state.profile if state is not None else None
         asked = self.asked[event.tenant_id]
         assessment, change = self.engine.step(profile, event, context, tenant.policy, values, asked)
-        self.batch.events.append(event_row(offset, record, event, user[1], context, assessment, change))
+        row = event_row(offset, record, event, user[1], context, assessment, change)
+        self.batch.events.append(self.pack(row))
         self.batch.degraded += assessment.degraded
         self._learn(user, state, event, assessment, change)
         if frequencies is not None:

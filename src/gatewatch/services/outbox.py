@@ -5,7 +5,8 @@ from functools import partial
 
 import msgspec
 
-from gatewatch.ports import LOGINS, LogWriter, OutboxReader
+from gatewatch.outbox_ports import OutboxReader
+from gatewatch.ports import LOGINS, LogWriter
 from gatewatch.services.appending import append, dead_letter, left_out
 
 

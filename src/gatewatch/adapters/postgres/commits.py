@@ -12,6 +12,7 @@ import msgspec
 import psycopg
 from psycopg.errors import CheckViolation
 
+from gatewatch.adapters.postgres import packing
 from gatewatch.adapters.postgres.connection import Row, Session, first_line, translated
 from gatewatch.adapters.postgres.records import Cursor, columns, put, put_records
 from gatewatch.adapters.postgres.statements import load
@@ -35,33 +36,8 @@ _SQL = {name: statement.encode() for name, statement in load("commit.sql").items
 #: How long after a review an attacked source is looked at again, in seconds.
 LOOK_AGAIN = 5
 
-_TYPES = [
-    "text",
-    "text",
-    "int8",
-    "int8",
-    "text",
-    "text",
-    "text",
-    "text",
-    "text",
-    "text",
-    "int8",
-    "text",
-    "int2",
-    "text",
-    "text[]",
-    "bool",
-    "int2",
-    "bool",
-    "int8",
-    "bytea",
-    "bytea",
-    "bytea",
-    "text",
-    "bytea",
-]
-
+#: So many rows are handed to COPY at once.
+_ROWS = 256
 _PROFILE_TYPES = ("text", "text", "bytea", "text", "text", "int8", "float8", "bool")
 _BUCKET_TYPES = ("text", "text", "text", "int8", "bytea")
 
@@ -78,7 +54,7 @@ class Commits:
 
     def batch(self, batch: Batch) -> Deleted:
         """Store a batch; returns what was deleted."""
-        self._prepare(batch)
+        self._prepare(event.time for event in batch.events)
         connection = self._session.connection
         with translated(), self._months_made(), connection.transaction(), connection.cursor() as cursor:
             seq = self._swap(cursor, batch.claim, batch.next_offset, len(batch.outgoing))
@@ -133,7 +109,7 @@ class Commits:
         seq: int = found[0] - out
         return seq
 
-    def _prepare(self, batch: Batch) -> None:
+    def _prepare(self, times: Iterable[int]) -> None:
         """What the transaction needs to exist before: the staging table and the events' time partitions."""
         connection = self._session.connection
         with translated():
@@ -141,7 +117,7 @@ class Commits:
                 for table in ("events", "profiles", "buckets"):
                     connection.execute(_SQL[f"stage_{table}"])
                 self._staged_on = connection
-            days = [to_datetime(day * DAY) for day in {row.time // DAY for row in batch.events}]
+            days = [to_datetime(day * DAY) for day in {time // DAY for time in times}]
             for month in sorted({(day.year, day.month) for day in days} - self._months):
                 connection.execute("SELECT create_event_partition(make_date(%s, %s, 1))", month)
                 self._months.add(month)
@@ -151,10 +127,12 @@ def put_events(cursor: Cursor, batch: Batch) -> None:
     """COPY the events into the staging table and insert them from there, in the order of their keys."""
     if not batch.events:
         return
+    rows = sorted(event.row for event in batch.events)  # their keys come first
     with cursor.copy(_SQL["copy_events"]) as copy:
-        copy.set_types(_TYPES)
-        for row in sorted(batch.events):  # their keys come first
-            copy.write_row(row)
+        copy.write(packing.SIGNATURE)
+        for first in range(0, len(rows), _ROWS):
+            copy.write(b"".join(rows[first : first + _ROWS]))
+        copy.write(packing.TRAILER)
     claim = batch.claim
     cursor.execute(_SQL["insert_events"], {"generation": claim.generation, "part": claim.part})
 

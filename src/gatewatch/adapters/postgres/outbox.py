@@ -9,7 +9,8 @@ from gatewatch.adapters.postgres.statements import load
 from gatewatch.core import anomalies
 from gatewatch.health_ports import Lane, Ownership
 from gatewatch.log_ports import Standing
-from gatewatch.ports import LOGINS, OutboxMessage, Outgoing, TenantKey
+from gatewatch.outbox_ports import OutboxMessage
+from gatewatch.ports import LOGINS, Outgoing, TenantKey
 
 _SQL = load("outbox.sql")
 
@@ -23,7 +24,7 @@ AT_ONCE = 16 << 20
 
 
 class PostgresOutbox:
-    """See `ports.OutboxReader`."""
+    """See `outbox_ports.OutboxReader`."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

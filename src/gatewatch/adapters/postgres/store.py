@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from gatewatch.adapters.postgres import commits
+from gatewatch.adapters.postgres import commits, packing
 from gatewatch.adapters.postgres.connection import Row, Session
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.core import anomalies, events, policy, sources
@@ -25,8 +25,10 @@ from gatewatch.ports import (
     Claim,
     Clock,
     Deleted,
+    EventRow,
     LogRecord,
     OpenFinding,
+    PackedEvent,
     QueueRow,
     ReviewBatch,
     SourceKey,
@@ -265,6 +267,10 @@ class PostgresStore:
         """The sources that wait for their review by this partition's owner."""
         rows = self._session.rows(_SQL["queue"], {"part": claim.part, "limit": limit})
         return [QueueRow((row[0], row[1], row[2]), *row[3:]) for row in rows]
+
+    def pack(self, row: EventRow) -> PackedEvent:
+        """The row as COPY takes it."""
+        return packing.event(row)
 
     def commit(self, batch: Batch) -> Deleted:
         """Store a batch (see `ports.PartitionStore.commit`)."""
