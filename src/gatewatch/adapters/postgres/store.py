@@ -25,10 +25,8 @@ from gatewatch.ports import (
     Claim,
     Clock,
     Deleted,
-    EventRow,
     LogRecord,
     OpenFinding,
-    PackedEvent,
     QueueRow,
     ReviewBatch,
     SourceKey,
@@ -268,9 +266,7 @@ class PostgresStore:
         rows = self._session.rows(_SQL["queue"], {"part": claim.part, "limit": limit})
         return [QueueRow((row[0], row[1], row[2]), *row[3:]) for row in rows]
 
-    def pack(self, row: EventRow) -> PackedEvent:
-        """The row as COPY takes it."""
-        return packing.event(row)
+    pack = staticmethod(packing.event)
 
     def commit(self, batch: Batch) -> Deleted:
         """Store a batch (see `ports.PartitionStore.commit`)."""
