@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gatewatch.adapters.postgres import packing
+from gatewatch.adapters.postgres.connection import Row
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.ports import EventRow
 
@@ -52,7 +53,7 @@ ROWS = st.builds(
 
 
 @pytest.fixture
-def staging(database: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+def staging(database: str) -> Iterator[psycopg.Connection[Row]]:
     """A connection with the table that rows are copied into, in a transaction without end."""
     with psycopg.connect(database) as connection:
         connection.execute(_SQL["stage_events"])
@@ -60,7 +61,7 @@ def staging(database: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
         connection.rollback()
 
 
-def copied(connection: psycopg.Connection[tuple[object, ...]], rows: Sequence[EventRow]) -> list[EventRow]:
+def copied(connection: psycopg.Connection[Row], rows: Sequence[EventRow]) -> list[EventRow]:
     """The rows after their way through the table, in the same order."""
     with connection.cursor(binary=True) as cursor:
         cursor.execute("TRUNCATE staged_events")
@@ -74,9 +75,7 @@ def copied(connection: psycopg.Connection[tuple[object, ...]], rows: Sequence[Ev
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(rows=st.lists(ROWS, max_size=3))
-def test_a_row_comes_back_as_it_was_packed(
-    staging: psycopg.Connection[tuple[object, ...]], rows: list[EventRow]
-) -> None:
+def test_a_row_comes_back_as_it_was_packed(staging: psycopg.Connection[Row], rows: list[EventRow]) -> None:
     """Any text, number and bytes that the columns hold; and what is asked before it is stored is the row's."""
     assert copied(staging, rows) == rows
     for row in rows:
@@ -84,7 +83,7 @@ def test_a_row_comes_back_as_it_was_packed(
         assert [getattr(row, name) for name in kept._fields[:-1]] == list(kept[:-1])
 
 
-def test_however_many_values_there_are(staging: psycopg.Connection[tuple[object, ...]]) -> None:
+def test_however_many_values_there_are(staging: psycopg.Connection[Row]) -> None:
     """What was packed once is kept for so many values and no more; all of them are packed alike."""
     simple = EventRow(
         *("acme", "id", 1, 2, "source", "logon", "success", None, "alice", None, None, None, 0, "none", []),
@@ -92,10 +91,10 @@ def test_however_many_values_there_are(staging: psycopg.Connection[tuple[object,
     )
     rows = [simple._replace(source=f"source {n % 6_000}") for n in range(12_000)]
     assert copied(staging, rows) == rows
-    assert len(packing._WORDS) <= packing._MOST_WORDS
+    assert len(packing.WORDS) <= packing.MOST_WORDS
 
 
-def test_what_no_text_may_hold_is_refused(staging: psycopg.Connection[tuple[object, ...]]) -> None:
+def test_what_no_text_may_hold_is_refused(staging: psycopg.Connection[Row]) -> None:
     """A NUL is refused by PostgreSQL as a value, so that its record alone becomes a dead letter."""
     found = EventRow(
         *("acme", "i\0d", 1, 2, "source", "logon", "success", None, "alice", None, None, None, 0, "none", []),

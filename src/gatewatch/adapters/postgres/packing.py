@@ -2,7 +2,7 @@
 
 As a tuple a row would keep two dozen objects until its batch is stored, and be read and freed when none of them is in a
 cache any more. See https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS and, for arrays,
-`array_recv`. What does not fit a column is refused by PostgreSQL, not here.
+`array_recv`. A text that no column may hold (one with a NUL) is refused by PostgreSQL, not here.
 """
 
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ _ARRAY_OF_TEXTS = Struct("!iiIii").pack
 _TEXT = 25
 _NO_TEXTS = Struct("!iiiI").pack(12, 0, 0, _TEXT)
 #: Columns of few values, as they were packed before; so many are kept.
-_WORDS: dict[str | None, bytes] = {None: _NULL}
-_MOST_WORDS = 4_096
+WORDS: dict[str | None, bytes] = {None: _NULL}
+MOST_WORDS = 4_096
 
 
 def event(row: EventRow) -> PackedEvent:
-    """An event's row. Raises `UnicodeEncodeError` where a text is none that UTF-8 has a form for."""
+    """An event's row; its numbers are those of events, which fit their columns."""
     (
         tenant_id,
         event_id,
@@ -105,14 +105,14 @@ def _sized(data: bytes) -> bytes:
 
 
 def _word(text: str | None) -> bytes:
-    found = _WORDS.get(text)
+    found = WORDS.get(text)
     if found is None and text is not None:
         data = text.encode()
         found = _sized(data) + data
-        if len(_WORDS) >= _MOST_WORDS:
-            _WORDS.clear()
-            _WORDS[None] = _NULL
-        _WORDS[text] = found
+        if len(WORDS) >= MOST_WORDS:
+            WORDS.clear()
+            WORDS[None] = _NULL
+        WORDS[text] = found
     return found or _NULL
 
 
