@@ -51,6 +51,11 @@ ROWS = st.builds(
     raw=BYTES,
 )
 
+SIMPLE = EventRow(
+    *("acme", "id", 1, 2, "source", "logon", "success", None, "alice", None, None, None, 0, "none", []),
+    *(False, 0, False, 7, b"digest", b"context", b"event", "{}", b"raw"),
+)
+
 
 @pytest.fixture
 def staging(database: str) -> Iterator[psycopg.Connection[Row]]:
@@ -85,20 +90,12 @@ def test_a_row_comes_back_as_it_was_packed(staging: psycopg.Connection[Row], row
 
 def test_however_many_values_there_are(staging: psycopg.Connection[Row]) -> None:
     """What was packed once is kept for so many values and no more; all of them are packed alike."""
-    simple = EventRow(
-        *("acme", "id", 1, 2, "source", "logon", "success", None, "alice", None, None, None, 0, "none", []),
-        *(False, 0, False, 7, b"digest", b"context", b"event", "{}", b"raw"),
-    )
-    rows = [simple._replace(source=f"source {n % 6_000}") for n in range(12_000)]
+    rows = [SIMPLE._replace(source=f"source {n % 6_000}") for n in range(12_000)]
     assert copied(staging, rows) == rows
     assert len(packing.WORDS) <= packing.MOST_WORDS
 
 
 def test_what_no_text_may_hold_is_refused(staging: psycopg.Connection[Row]) -> None:
     """A NUL is refused by PostgreSQL as a value, so that its record alone becomes a dead letter."""
-    found = EventRow(
-        *("acme", "i\0d", 1, 2, "source", "logon", "success", None, "alice", None, None, None, 0, "none", []),
-        *(False, 0, False, 7, b"digest", b"context", b"event", "{}", b"raw"),
-    )
     with pytest.raises(psycopg.DataError):
-        copied(staging, [found])
+        copied(staging, [SIMPLE._replace(event_id="i\0d")])
