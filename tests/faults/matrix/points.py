@@ -8,11 +8,12 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Literal, NamedTuple
 
 from gatewatch.adapters.kafka.announcements import Announcements
+from gatewatch.adapters.kafka.vendors import VendorGroup
 from gatewatch.adapters.postgres import commits
 from gatewatch.adapters.postgres.commits import Commits
 from gatewatch.ports import Batch, Claim
@@ -37,6 +38,10 @@ def _has_events(_: object, batch: Batch) -> bool:
     return bool(batch.events)
 
 
+def _took_some(_: object, messages: Sequence[object]) -> bool:
+    return bool(messages)
+
+
 def _any(*_: object) -> bool:
     return True
 
@@ -48,6 +53,7 @@ POINTS: dict[str, Point] = {
     "after COMMIT": Point(Commits, "batch", "after", _has_events),
     "before publishing": Point(Announcements, "append", "before", _any),
     "after publishing": Point(Announcements, "append", "after", _any),
+    "before a connector is done": Point(VendorGroup, "done", "before", _took_some),
 }
 
 
