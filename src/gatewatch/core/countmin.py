@@ -1,26 +1,30 @@
 """How often a value was seen, in little memory and never too low; any order and any merge give the same."""
 
 from array import array
-from functools import lru_cache
 from hashlib import blake2b
 from operator import add
 from typing import Final
 
 #: A count-min row's width, its depth, and the counters of one stored chunk.
 WIDTH: Final = 4096
-
-
 DEPTH: Final = 2
-
-
 CHUNK: Final = 64
 
+#: The counters of values that were asked for; so many are kept.
+_known: dict[str, tuple[int, int]] = {}
+_MOST_KNOWN: Final = 32_768
 
-@lru_cache(maxsize=8_192)
+
 def counters_of(value: str) -> tuple[int, int]:
     """The counters of a value: one index per row, rows laid end to end."""
-    digest = int.from_bytes(blake2b(value.encode("utf-8"), digest_size=8).digest(), "big")
-    return digest % WIDTH, WIDTH + (digest >> 32) % WIDTH
+    found = _known.get(value)
+    if found is None:
+        digest = int.from_bytes(blake2b(value.encode("utf-8"), digest_size=8).digest(), "big")
+        found = digest % WIDTH, WIDTH + (digest >> 32) % WIDTH
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[value] = found
+    return found
 
 
 class CountMin:

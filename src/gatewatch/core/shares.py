@@ -134,7 +134,8 @@ def numbers_at_end(shares: list[Share], bucket: int) -> Numbers:
     total = NOTHING
     for share in shares:
         found = share.numbers_at_end(bucket)
-        total = add(total, found) if total[2] else found
+        if found[2]:
+            total = add(total, found) if total[2] else found
     return total
 
 
@@ -142,7 +143,9 @@ def numbers_at(shares: list[Share], time: int) -> Numbers:
     """A source's numbers as of an event time, over the shares of all partitions."""
     total = NOTHING
     for share in shares:
-        total = add(total, share.numbers(time))
+        found = share.numbers(time)
+        if found[2]:
+            total = add(total, found) if total[2] else found
     return total
 
 

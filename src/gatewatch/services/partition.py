@@ -49,8 +49,8 @@ class Partition:
         if state is None or not state.changed:
             return None
         profile = state.profile
-        beside = (state.name, state.user_id, state.last_seen, state.risk)
-        return UserRow(profiles.encode(profile), *beside, profile.has_history)
+        beside = (state.name, state.user_id, state.last_seen, state.risk, profile.has_history)
+        return tuple.__new__(UserRow, (profiles.encode(profile), *beside))  # see `batching.event_row`
 
     def rest(self, batch: Batch) -> None:
         """Put the users of a stored batch to rest."""

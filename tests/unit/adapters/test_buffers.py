@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from confluent_kafka import Message
+from confluent_kafka import KafkaError, Message
 
-from gatewatch.adapters.kafka.buffers import Buffer, traced_record_of
+from gatewatch.adapters.kafka.buffers import Buffer, take, traced_record_of
 from gatewatch.core.times import to_datetime
 from gatewatch.ports import Claim
 
 CLAIM = Claim("gatewatch.logins", 0, 1, "somebody", 10, 0, 1, 4)
 
 
-def fetched(offset: int) -> Message:
+def fetched(offset: int, partition: int = 0) -> Message:
     """A message as the client gives it."""
     return Message(
-        topic="gatewatch.logins", partition=0, offset=offset, key=b"k", value=b"v", timestamp=(1, 1)
+        topic="gatewatch.logins", partition=partition, offset=offset, key=b"k", value=b"v", timestamp=(1, 1)
     )
 
 
@@ -43,6 +43,19 @@ def test_what_skips_records_is_doubted_once() -> None:
     buffer.put(fetched(13))
     assert buffer.holes.doubts(buffer.next_offset, 15)
     assert not buffer.holes.doubts(buffer.next_offset, 14)
+
+
+def test_messages_are_sorted_into_their_partitions() -> None:
+    """What skipped records is named with where, and the rest of its partition left for the next time; errors come back
+    with their partitions, and what belongs to nobody here is let go.
+    """
+    ours, other = Buffer(CLAIM), Buffer(CLAIM)
+    failed = Message(topic="gatewatch.logins", partition=7, error=KafkaError(KafkaError._ALL_BROKERS_DOWN))  # noqa: SLF001 - the library's own name
+    skipped: dict[int, tuple[int, int]] = {}
+    messages = [fetched(10), fetched(12), failed, fetched(10, 3), fetched(13), fetched(10, 5), fetched(11, 3)]
+    errors = take(messages, {0: ours, 3: other}, skipped)
+    assert (offsets(ours), offsets(other), skipped) == ([10], [10, 11], {0: (11, 12)})
+    assert [(part, error.code()) for part, error in errors] == [(7, KafkaError._ALL_BROKERS_DOWN)]  # noqa: SLF001 - likewise
 
 
 def test_many_holes_are_doubted_together() -> None:

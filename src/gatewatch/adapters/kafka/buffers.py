@@ -1,11 +1,11 @@
 """Records of one partition between the broker and their batch."""
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
-from confluent_kafka import Message
+from confluent_kafka import KafkaError, Message
 
 from gatewatch.adapters.kafka.holes import Holes
 from gatewatch.core.times import MAX_TIME
@@ -68,6 +68,30 @@ class Buffer:
     def oldest(self) -> int | None:
         """When the oldest record that is not stored came (µs), None without any."""
         return self._times[0] if self._times else None
+
+
+def take(
+    messages: Sequence[Message], buffers: dict[int, Buffer], skipped: dict[int, tuple[int, int]]
+) -> list[tuple[int | None, KafkaError]]:
+    """Keep the records of the partitions that have a buffer; returns the errors among the messages, with the partition
+    of each. One that skipped some is put into `skipped`, with from where to where, and the rest of it dropped.
+    """
+    errors: list[tuple[int | None, KafkaError]] = []
+    for message in messages:
+        part, offset, error = message.partition(), message.offset(), message.error()
+        if error is not None:
+            errors.append((part, error))
+            continue
+        buffer = buffers.get(part) if part is not None else None
+        if buffer is None or part is None or offset is None:
+            continue
+        if part in skipped:
+            buffer.holes.pass_over(offset)
+        elif buffer.holes.doubts(buffer.next_offset, offset):
+            skipped[part] = (buffer.next_offset, offset)
+        else:
+            buffer.put(message)
+    return errors
 
 
 def record_of(message: Message) -> LogRecord:

@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from threading import Lock
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from gatewatch import logs, metrics
-from gatewatch.adapters.kafka.buffers import Buffer, record_of, traced_record_of
+from gatewatch.adapters.kafka.buffers import Buffer, record_of, take, traced_record_of
 from gatewatch.adapters.kafka.connection import DENIED, QUEUE_BACKOFF, Config, Outage, close_in_time
 from gatewatch.adapters.kafka.topics import Looks, Topics, found_topic
 from gatewatch.log_ports import FoundTopic, Head, LogBook, Membership, WrongLog
@@ -260,33 +260,23 @@ class KafkaGroup:
 
     def _poll(self) -> None:
         """Take what was fetched, and let the group do its work."""
-        again = set[int]()
+        skipped: dict[int, tuple[int, int]] = {}
         try:
-            for message in self._consumer.consume(AT_ONCE, 0):
-                self._take(message, again)
-            for part in again & self._buffers.keys():
+            messages = self._consumer.consume(AT_ONCE, 0)
+            errors = take(messages, self._buffers, skipped)
+            if len(errors) < len(messages):
+                self._outage.over()
+                self._denied = False
+            for part, error in errors:
+                self._failed(part, error)
+            for part in skipped.keys() & self._buffers.keys():
+                self._log.debug(
+                    "offsets are missing; they are fetched again", part=part, skipped=skipped[part]
+                )
                 self._fetch(part, self._buffers[part].next_offset)
-        except KafkaException as error:
-            raise Unavailable(f"Kafka: {error.args[0].str()}") from error
+        except KafkaException as failed:
+            raise Unavailable(f"Kafka: {failed.args[0].str()}") from failed
         self._weigh()
-
-    def _take(self, message: Message, again: set[int]) -> None:
-        """Keep a record of ours. A partition that skipped some is put into `again`, and the rest of it dropped."""
-        part, offset, error = message.partition(), message.offset(), message.error()
-        buffer = self._buffers.get(part) if part is not None else None
-        if error is not None:
-            self._failed(part, error)
-        elif buffer is not None and part is not None and offset is not None:
-            self._outage.over()
-            self._denied = False
-            if part in again:
-                buffer.holes.pass_over(offset)
-            elif buffer.holes.doubts(buffer.next_offset, offset):
-                skipped = (buffer.next_offset, offset)
-                self._log.debug("offsets are missing; they are fetched again", part=part, skipped=skipped)
-                again.add(part)
-            else:
-                buffer.put(message)
 
     def _fetch(self, part: int, offset: int) -> None:
         """Have the client fetch a partition from an offset on, whatever it was about to do."""

@@ -3,7 +3,7 @@
 Every insert and upsert is sorted by key, so that two owners never wait for each other in a circle.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from zlib import crc32
@@ -13,6 +13,7 @@ import psycopg
 from psycopg.errors import CheckViolation
 
 from gatewatch.adapters.postgres import packing
+from gatewatch.adapters.postgres.arrays import array
 from gatewatch.adapters.postgres.connection import Row, Session, first_line, translated
 from gatewatch.adapters.postgres.records import Cursor, columns, put, put_records
 from gatewatch.adapters.postgres.statements import load
@@ -38,8 +39,6 @@ LOOK_AGAIN = 5
 
 #: So many rows are handed to COPY at once.
 _ROWS = 256
-_PROFILE_TYPES = ("text", "text", "bytea", "text", "text", "int8", "float8", "bool")
-_BUCKET_TYPES = ("text", "text", "text", "int8", "bytea")
 
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -127,12 +126,7 @@ def put_events(cursor: Cursor, batch: Batch) -> None:
     """COPY the events into the staging table and insert them from there, in the order of their keys."""
     if not batch.events:
         return
-    rows = sorted(event.row for event in batch.events)  # their keys come first
-    with cursor.copy(_SQL["copy_events"]) as copy:
-        copy.write(packing.SIGNATURE)
-        for first in range(0, len(rows), _ROWS):
-            copy.write(b"".join(rows[first : first + _ROWS]))
-        copy.write(packing.TRAILER)
+    _copy(cursor, "copy_events", (event.row for event in batch.events))
     claim = batch.claim
     cursor.execute(_SQL["insert_events"], {"generation": claim.generation, "part": claim.part})
 
@@ -144,29 +138,27 @@ def _roll_up(cursor: Cursor, batch: Batch) -> None:
             cursor.execute(_SQL[step], {"part": batch.claim.part})
 
 
-def _copy(
-    cursor: Cursor, what: str, types: Sequence[str], rows: Iterable[Row], **more: str | int | datetime
-) -> None:
-    """COPY rows, which begin with their keys, in the order of these into the staging table of `what` and upsert from
-    there: half the cost of arrays.
+def _copy(cursor: Cursor, statement: str, rows: Iterable[bytes]) -> None:
+    """COPY packed rows into a staging table, in the order of their keys, which they begin with: half the cost of
+    arrays.
     """
     ordered = sorted(rows)
-    if not ordered:
-        return
-    with cursor.copy(_SQL[f"copy_{what}"]) as copy:
-        copy.set_types(types)
-        for row in ordered:
-            copy.write_row(row)
-    cursor.execute(_SQL[f"upsert_{what}"], more)
+    with cursor.copy(_SQL[statement]) as copy:
+        copy.write(packing.SIGNATURE)
+        for first in range(0, len(ordered), _ROWS):
+            copy.write(b"".join(ordered[first : first + _ROWS]))
+        copy.write(packing.TRAILER)
 
 
 def _put_state(cursor: Cursor, batch: Batch) -> None:
     part = batch.claim.part
-    users = ((*key, *row) for key, row in batch.users.items())
-    _copy(cursor, "profiles", _PROFILE_TYPES, users, part=part)
-    written = to_datetime(batch.now - batch.now % batch.grain)
-    buckets = ((*key, state) for key, state in batch.buckets.items())
-    _copy(cursor, "buckets", _BUCKET_TYPES, buckets, part=part, written=written)
+    if batch.users:
+        _copy(cursor, "copy_profiles", map(packing.user, batch.users.keys(), batch.users.values()))
+        cursor.execute(_SQL["upsert_profiles"], {"part": part})
+    if batch.buckets:
+        _copy(cursor, "copy_buckets", map(packing.bucket, batch.buckets.keys(), batch.buckets.values()))
+        written = to_datetime(batch.now - batch.now % batch.grain)
+        cursor.execute(_SQL["upsert_buckets"], {"part": part, "written": written})
     put(
         cursor,
         "upsert_counts",
@@ -253,7 +245,7 @@ def _put_anomalies(cursor: Cursor, found: list[Anomaly]) -> None:
 
 def _put_outbox(cursor: Cursor, claim: Claim, seq: int, outgoing: list[Outgoing]) -> None:
     if outgoing:
-        tenants, topics, keys, values = map(list, zip(*outgoing, strict=True))
+        tenants, topics, keys, values = map(array, zip(*outgoing, strict=True))
         found = {"tenants": tenants, "topics": topics, "keys": keys, "values": values}
         put(cursor, "insert_outbox", found, part=claim.part, seq=seq)
 

@@ -1,31 +1,34 @@
-"""Events as PostgreSQL reads them: rows of COPY in its binary format, packed as soon as they are made.
+"""Rows and arrays as PostgreSQL reads them: COPY's binary format, and what `array_recv` takes.
 
-As a tuple a row would keep two dozen objects until its batch is stored, and be read and freed when none of them is in a
-cache any more. See https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS and, for arrays,
-`array_recv`. A text that no column may hold (one with a NUL) is refused by PostgreSQL, not here.
+An event's row is packed as soon as it is made: as a tuple it would keep two dozen objects until its batch is stored,
+and be read and freed when none of them is in a cache any more. A text that no column may hold (one with a NUL) is
+refused by PostgreSQL, not here. See
+https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS.
 """
 
 from collections.abc import Sequence
 from struct import Struct
 
-from gatewatch.ports import EventRow, PackedEvent
+from gatewatch.ports import BucketKey, EventRow, PackedEvent, TenantKey, UserRow
 
 #: What a COPY begins and ends with.
 SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 
 _NULL = b"\xff\xff\xff\xff"
-_COLUMNS = (24).to_bytes(2, "big")
+_EVENT, _USER, _BUCKET = ((n).to_bytes(2, "big") for n in (24, 8, 5))
 _size = Struct("!i").pack
 _two_int8 = Struct("!iqiq").pack
 _int8 = Struct("!iq").pack
 _int2 = Struct("!ih").pack
 _change = Struct("!i?ihi?iq").pack
+_standing = Struct("!iqidi?").pack
 #: The sizes that are met again and again.
 _SIZES = [_size(size) for size in range(4_096)]
-#: An array of texts: one dimension, no NULL, the type's OID; its length; the lower bound.
-_ARRAY_OF_TEXTS = Struct("!iiIii").pack
-_TEXT = 25
+#: An array begins with how many dimensions it has, whether a NULL, and its elements' OID; then, of its one dimension,
+#: how long it is and where it begins.
+_array = Struct("!iiIii").pack
+_TEXT, _INT8, _BYTEA = 25, 20, 17
 _NO_TEXTS = Struct("!iiiI").pack(12, 0, 0, _TEXT)
 #: Columns of few values, as they were packed before; so many are kept.
 WORDS: dict[str | None, bytes] = {None: _NULL}
@@ -64,7 +67,7 @@ def event(row: EventRow) -> PackedEvent:
     place = ip.encode() if ip is not None else None
     whole = b"".join(
         (
-            _COLUMNS,
+            _EVENT,
             _word(tenant_id),
             _sized(id),
             id,
@@ -116,10 +119,58 @@ def _word(text: str | None) -> bytes:
     return found or _NULL
 
 
-def _texts(texts: Sequence[str]) -> bytes:
-    found = [_ARRAY_OF_TEXTS(1, 0, _TEXT, len(texts), 1)]
-    for text in texts:
+def user(key: TenantKey, row: UserRow) -> bytes:
+    """A user's row, for the staging table of profiles."""
+    profile, name, user_id, last_seen, risk, has_history = row
+    id, shown, given = key[1].encode(), name.encode(), user_id.encode()
+    return b"".join(
+        (
+            *(_USER, _word(key[0]), _sized(id), id, _sized(profile), profile),
+            *(_sized(shown), shown, _sized(given), given, _standing(8, last_seen, 8, risk, 1, has_history)),
+        )
+    )
+
+
+def bucket(key: BucketKey, state: bytes) -> bytes:
+    """A bucket's row, for the staging table of buckets."""
+    tenant_id, kind, value, index = key
+    source = value.encode()
+    return b"".join(
+        (
+            _BUCKET,
+            _word(tenant_id),
+            _word(kind),
+            _sized(source),
+            source,
+            _int8(8, index),
+            _sized(state),
+            state,
+        )
+    )
+
+
+def texts(found: Sequence[str]) -> bytes:
+    """An array of texts, of at least one."""
+    parts = [_array(1, 0, _TEXT, len(found), 1)]
+    for text in found:
         data = text.encode()
-        found += _sized(data), data
-    whole = b"".join(found)
+        parts += _sized(data), data
+    return b"".join(parts)
+
+
+def blobs(found: Sequence[bytes]) -> bytes:
+    """An array of bytes, of at least one."""
+    parts = [_array(1, 0, _BYTEA, len(found), 1)]
+    for data in found:
+        parts += _sized(data), data
+    return b"".join(parts)
+
+
+def numbers(found: Sequence[int]) -> bytes:
+    """An array of numbers of eight bytes, of at least one."""
+    return b"".join([_array(1, 0, _INT8, len(found), 1), *[_int8(8, number) for number in found]])
+
+
+def _texts(found: Sequence[str]) -> bytes:
+    whole = texts(found)
     return _sized(whole) + whole

@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 
+from gatewatch.adapters.postgres.arrays import array
 from gatewatch.adapters.postgres.connection import Row
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.core import signals
@@ -16,12 +17,12 @@ _SQL = {name: statement.encode() for name, statement in load("commit.sql").items
 Cursor = psycopg.Cursor[Row]
 
 
-def columns(rows: Iterable[tuple[Any, ...]], *names: str) -> dict[str, list[Any]] | None:
+def columns(rows: Iterable[tuple[Any, ...]], *names: str) -> dict[str, Any] | None:
     """Rows, sorted, as one array per column; None without rows."""
     ordered = sorted(rows, key=lambda row: row[:4])
     if not ordered:
         return None
-    return dict(zip(names, map(list, zip(*ordered, strict=True)), strict=True))
+    return dict(zip(names, map(array, zip(*ordered, strict=True)), strict=True))
 
 
 def put(

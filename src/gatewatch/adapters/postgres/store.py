@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from gatewatch.adapters.postgres import commits, packing
+from gatewatch.adapters.postgres.arrays import array
 from gatewatch.adapters.postgres.connection import Row, Session
 from gatewatch.adapters.postgres.statements import load
 from gatewatch.core import anomalies, events, policy, sources
@@ -150,7 +151,7 @@ class PostgresStore:
         for tenant_id, id in keys:
             tenants.setdefault(tenant_id, []).append(id)
         for tenant_id, ids in tenants.items():
-            wanted = {"tenant": tenant_id, "ids": ids, **(more or {})}
+            wanted = {"tenant": tenant_id, "ids": array(ids), **(more or {})}
             for row in self._session.rows(_SQL[statement], wanted):
                 yield (tenant_id, row[0]), row[1:]
 
@@ -235,9 +236,10 @@ class PostgresStore:
 
     def findings(self, keys: Mapping[SourceKey, Range]) -> dict[SourceKey, list[Anomaly]]:
         """The findings on sources whose slot lies in the range."""
-        wanted = _ranges({key: (lo, hi) for key, (lo, hi) in keys.items()})
-        wanted["los"] = [to_datetime(lo) for lo in wanted["los"]]
-        wanted["his"] = [to_datetime(hi) for hi in wanted["his"]]
+        wanted = _sources(keys) | {
+            "los": [to_datetime(lo) for lo, _ in keys.values()],
+            "his": [to_datetime(hi) for _, hi in keys.values()],
+        }
         found: dict[SourceKey, list[Anomaly]] = {}
         for (body,) in self._session.rows(_SQL["findings"], wanted):
             anomaly = anomalies.decode(body)
@@ -290,16 +292,16 @@ def next_month(moment: datetime) -> datetime:
 def _sources(keys: Iterable[SourceKey]) -> dict[str, Any]:
     found = list(keys)
     return {
-        "tenants": [key[0] for key in found],
-        "kinds": [key[1] for key in found],
-        "values": [key[2] for key in found],
+        "tenants": array([key[0] for key in found]),
+        "kinds": array([key[1] for key in found]),
+        "values": array([key[2] for key in found]),
     }
 
 
 def _ranges(ranges: Mapping[SourceKey, Sequence[int]]) -> dict[str, Any]:
     return _sources(ranges) | {
-        "los": [lo for lo, _ in ranges.values()],
-        "his": [hi for _, hi in ranges.values()],
+        "los": array([lo for lo, _ in ranges.values()]),
+        "his": array([hi for _, hi in ranges.values()]),
     }
 
 
