@@ -177,9 +177,11 @@ class PostgresStore:
     def united_buckets(self, ranges: Mapping[SourceKey, Range]) -> dict[SourceKey, dict[int, Buckets]]:
         """Buckets by source and partition."""
         found: dict[SourceKey, dict[int, Buckets]] = {}
-        for *key, part, bucket, state in self._session.rows(_SQL["united_buckets"], _ranges(ranges)):
-            shares = found.setdefault((key[0], key[1], key[2]), {})
-            shares.setdefault(part, {})[bucket] = sources.decode(state)
+        decode = sources.decode
+        rows = self._session.rows(_SQL["united_buckets"], _ranges(ranges))
+        for tenant_id, kind, value, part, bucket, state in rows:
+            shares = found.setdefault((tenant_id, kind, value), {})
+            shares.setdefault(part, {})[bucket] = decode(state)
         return found
 
     def views(self, keys: Mapping[SourceKey, bool]) -> dict[SourceKey, SourceView]:
@@ -235,9 +237,10 @@ class PostgresStore:
 
     def findings(self, keys: Mapping[SourceKey, Range]) -> dict[SourceKey, list[Anomaly]]:
         """The findings on sources whose slot lies in the range."""
-        wanted = _ranges({key: (lo, hi) for key, (lo, hi) in keys.items()})
-        wanted["los"] = [to_datetime(lo) for lo in wanted["los"]]
-        wanted["his"] = [to_datetime(hi) for hi in wanted["his"]]
+        wanted = _ranges(keys)
+        moments = {slot: to_datetime(slot) for slot in {*wanted["los"], *wanted["his"]}}
+        wanted["los"] = [moments[lo] for lo in wanted["los"]]
+        wanted["his"] = [moments[hi] for hi in wanted["his"]]
         found: dict[SourceKey, list[Anomaly]] = {}
         for (body,) in self._session.rows(_SQL["findings"], wanted):
             anomaly = anomalies.decode(body)
