@@ -86,7 +86,7 @@ class SourceDetector(Protocol):
         buckets: Buckets,
         explained: frozenset[int],
         policy: Policy,
-    ) -> list[Finding]:
+    ) -> Sequence[Finding]:
         """All findings over every window position, one per slot.
 
         `explained` holds the hashes of users who also got in from there: their few failures are typing errors.
