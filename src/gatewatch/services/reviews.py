@@ -75,9 +75,9 @@ class Reviewer:
             shares = loaded.get(key, {})
             view = batch.views[key] = views.get(key) or SourceView({})
             _refresh(view, shares)
-            if (found := slots.get(key)) is not None:
+            if key in slots:
                 source = _SourceReview(self, batch, key, tenants[key[0]], shares, view)
-                source.run(found, stored.get(key, []))
+                source.run(slots[key], stored.get(key, []))
         self._look_again(batch, rows, touched)
         return batch
 
