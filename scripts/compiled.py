@@ -39,6 +39,7 @@ MODULES = (
     "core/counts.py",
     "core/familiarity.py",
     "core/features.py",
+    "core/findings.py",
     "core/geo.py",
     "core/history.py",
     "core/keys.py",
@@ -68,6 +69,7 @@ MODULES = (
     "services/decoding.py",
     "services/frequencies.py",
     "services/partition.py",
+    "services/reviews.py",
     "services/source_cache.py",
     "services/surroundings.py",
 )

@@ -13,7 +13,7 @@ from gatewatch.core.policy import DEFAULT
 from gatewatch.core.sources import BUCKET, Buckets
 from gatewatch.core.times import HOUR, SECOND
 from gatewatch.ports import PartitionStore, SourceKey, Tenant
-from gatewatch.services.reviews import find
+from gatewatch.services.reviews import Search
 from tests.faults import oracle
 from tests.faults.stored import Stored, StoredEvent
 
@@ -46,10 +46,12 @@ def expected(engine: Engine, store: PartitionStore, stored: Stored) -> Expected:
             (Tenant(salt, DEFAULT), found.first),
             (Tenant(salt, stored.policies[tenant_id, revision]), found.last),
         ):
+            search, failed = Search(store, engine, tenant, key, buckets), set[str]()
             for slot in _slots(buckets):
-                for finding in find(store, engine, tenant, key, buckets, slot):
+                for finding in search.find(slot, failed):
                     anomaly = anomalies.of_finding(tenant_id, finding, tenant.policy)
                     into[key, slot, finding.detector] = anomaly
+            assert not failed, failed
     return found
 
 

@@ -7,14 +7,15 @@ import msgspec
 
 from gatewatch.core import attributes, features, history, learning, risk
 from gatewatch.core.context import EMPTY, Context
-from gatewatch.core.detection import Detector, DoubtDetector, StoredLogin
+from gatewatch.core.detection import Detector, DoubtDetector, SourceDetector, StoredLogin
 from gatewatch.core.events import LoginEvent
 from gatewatch.core.learning import NO_CHANGE, Change
 from gatewatch.core.policy import Policy
 from gatewatch.core.profiles import LATENESS, Profile
 from gatewatch.core.records import ControlRecord
-from gatewatch.core.signals import Assessment, Finding, Signal
+from gatewatch.core.signals import Assessment, Finding, Signal, Subject
 from gatewatch.core.situation import Features, Situation
+from gatewatch.core.sources import Buckets
 
 S = TypeVar("S", Signal, Finding)
 
@@ -70,6 +71,33 @@ def judge(
     finding: Mapping[str, Any] = msgspec.json.decode(control.evidence)
     signals = [signal for one in doubts if (signal := one.doubt(situation, finding)) is not None]
     return _conclude(situation, signals, []), change
+
+
+def review(
+    sources: Sequence[SourceDetector],
+    subject: Subject,
+    buckets: Buckets,
+    explained: frozenset[int],
+    policy: Policy,
+    failed: set[str] | None,
+) -> list[Finding]:
+    """See `Engine.review`."""
+    found: list[Finding] = []
+    for detector in sources:
+        settings = getattr(policy, detector.id, None)
+        if subject[0] not in detector.kinds or (settings is not None and not settings.enabled):
+            continue
+        try:
+            findings = detector.review(subject, buckets, explained, policy)
+        except Exception:
+            if failed is None:
+                raise
+            failed.add(detector.id)
+            continue
+        if findings:
+            weight = 1.0 if settings is None else settings.weight
+            found += [weighed(finding, weight) for finding in findings]
+    return found
 
 
 def weighed(found: S, weight: float) -> S:

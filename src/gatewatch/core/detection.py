@@ -3,7 +3,7 @@
 A detector is handed values and returns a value; it changes nothing, keeps nothing and knows no clock.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Protocol
 
 import msgspec
@@ -76,7 +76,7 @@ class SourceDetector(Protocol):
         ...
 
     @property
-    def kinds(self) -> frozenset[str]:
+    def kinds(self) -> Set[str]:
         """The kinds of subjects it looks at."""
         ...
 
@@ -86,7 +86,7 @@ class SourceDetector(Protocol):
         buckets: Buckets,
         explained: frozenset[int],
         policy: Policy,
-    ) -> list[Finding]:
+    ) -> Sequence[Finding]:
         """All findings over every window position, one per slot.
 
         `explained` holds the hashes of users who also got in from there: their few failures are typing errors.

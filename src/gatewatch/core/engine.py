@@ -79,18 +79,4 @@ class Engine(msgspec.Struct, frozen=True):
         With `failed`, the id of a detector that raises is added there and the others go on; its findings are then
         unknown, not none.
         """
-        found: list[Finding] = []
-        for detector in self.sources:
-            settings = getattr(policy, detector.id, None)
-            if subject[0] not in detector.kinds or (settings is not None and not settings.enabled):
-                continue
-            try:
-                findings = detector.review(subject, buckets, explained, policy)
-            except Exception:
-                if failed is None:
-                    raise
-                failed.add(detector.id)
-                continue
-            weight = 1.0 if settings is None else settings.weight
-            found += [assessing.weighed(finding, weight) for finding in findings]
-        return found
+        return assessing.review(self.sources, subject, buckets, explained, policy, failed)

@@ -10,11 +10,11 @@ from gatewatch.core.times import MINUTE
 
 def slice_of(bucket: Bucket) -> Slice:
     """A bucket's numbers without its users."""
-    scale = bucket.users.scale()
-    unknown = sum(n & UNKNOWN for n in bucket.users.counts.values())
-    return Slice(
-        bucket.failures, tuple(bucket.minutes), round(bucket.users.distinct()), round(unknown * scale)
-    )
+    users = bucket.users
+    distinct, unknown = len(users.counts), sum(n & UNKNOWN for n in users.counts.values())
+    if users.theta:  # some were dropped
+        distinct, unknown = round(users.distinct()), round(unknown * users.scale())
+    return Slice(bucket.failures, tuple(bucket.minutes), distinct, unknown)
 
 
 #: Failures in 10 minutes, in the hour, in the day; users and unknown names in the hour.

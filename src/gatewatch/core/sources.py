@@ -57,7 +57,6 @@ def merge_users(into: BottomK, other: BottomK) -> None:
 Buckets = dict[int, Bucket]
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Bucket)
 
 
 def encode(bucket: Bucket) -> bytes:
@@ -70,9 +69,8 @@ def encode(bucket: Bucket) -> bytes:
     return _encoder.encode(bucket)
 
 
-def decode(data: bytes) -> Bucket:
-    """The bucket of its stored bytes."""
-    return _decoder.decode(data)
+#: The bucket of its stored bytes.
+decode = msgspec.msgpack.Decoder(Bucket).decode
 
 
 class Slice(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -1,13 +1,15 @@
 """Account enumeration: one source asks for many names that do not exist."""
 
+from collections.abc import Iterator
 from typing import ClassVar
 
-from gatewatch.core.findings import series_of, unite
+from gatewatch.core.findings import Judged, series_of, unite
+from gatewatch.core.policy import AccountEnumeration as Settings
 from gatewatch.core.policy import Policy
 from gatewatch.core.signals import Finding, Subject
 from gatewatch.core.sources import Buckets
 from gatewatch.core.times import SECOND
-from gatewatch.core.windows import Tally, bucket_windows
+from gatewatch.core.windows import Series, Tally, bucket_windows
 
 
 class AccountEnumeration:
@@ -32,14 +34,16 @@ class AccountEnumeration:
     ) -> list[Finding]:
         """All findings, one per UTC day in which a qualifying window begins."""
         settings = policy.account_enumeration
-
-        def excess(tally: Tally) -> float:
-            return tally.sure_unknown / settings.unknown
-
         series = series_of(subject, buckets, explained, policy, settings.unknown)
         if series is None:
             return []
-        thresholds = {"unknown_users": settings.unknown, "window_s": settings.window // SECOND}
-        found = bucket_windows(series, settings.window, settings.unknown, None, excess)
-        judged = ((window, settings.window, thresholds) for window in found)
-        return unite(self.id, self.attack, subject, series, judged)
+        return unite(self.id, self.attack, subject, series, _judged(series, settings))
+
+
+def _judged(series: Series, settings: Settings) -> Iterator[Judged]:
+    def excess(tally: Tally) -> float:
+        return tally.sure_unknown / settings.unknown
+
+    thresholds = {"unknown_users": settings.unknown, "window_s": settings.window // SECOND}
+    for window in bucket_windows(series, settings.window, settings.unknown, None, excess):
+        yield window, settings.window, thresholds

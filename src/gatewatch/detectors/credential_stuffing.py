@@ -1,13 +1,15 @@
 """Credential stuffing: one source tries leaked pairs of names and passwords."""
 
+from collections.abc import Iterator
 from typing import ClassVar
 
-from gatewatch.core.findings import series_of, unite
+from gatewatch.core.findings import Judged, series_of, unite
+from gatewatch.core.policy import CredentialStuffing as Settings
 from gatewatch.core.policy import Policy
 from gatewatch.core.signals import Finding, Subject
 from gatewatch.core.sources import Buckets
 from gatewatch.core.times import SECOND
-from gatewatch.core.windows import Tally, bucket_windows
+from gatewatch.core.windows import Series, Tally, bucket_windows
 
 
 class CredentialStuffing:
@@ -33,26 +35,28 @@ class CredentialStuffing:
     ) -> list[Finding]:
         """All findings, one per UTC day in which a qualifying window begins."""
         settings = policy.credential_stuffing
-
-        def excess(tally: Tally) -> float:
-            users, unknown, sure = tally.users, tally.unknown, tally.sure_users
-            if sure < settings.users or not unknown or unknown < settings.unknown_share * users:
-                return 0.0
-            tries = tally.failures
-            if tries > settings.per_user * users:
-                return 0.0
-            return min(sure / settings.users, tries / settings.tries)
-
         series = series_of(subject, buckets, explained, policy, settings.tries)
         if series is None:
             return []
-        thresholds = {
-            "failures": settings.tries,
-            "users": settings.users,
-            "per_user": settings.per_user,
-            "unknown_share": settings.unknown_share,
-            "window_s": settings.window // SECOND,
-        }
-        found = bucket_windows(series, settings.window, settings.tries, 0, excess)
-        judged = ((window, settings.window, thresholds) for window in found)
-        return unite(self.id, self.attack, subject, series, judged)
+        return unite(self.id, self.attack, subject, series, _judged(series, settings))
+
+
+def _judged(series: Series, settings: Settings) -> Iterator[Judged]:
+    def excess(tally: Tally) -> float:
+        users, unknown, sure = tally.users, tally.unknown, tally.sure_users
+        if sure < settings.users or not unknown or unknown < settings.unknown_share * users:
+            return 0.0
+        tries = tally.failures
+        if tries > settings.per_user * users:
+            return 0.0
+        return min(sure / settings.users, tries / settings.tries)
+
+    thresholds = {
+        "failures": settings.tries,
+        "users": settings.users,
+        "per_user": settings.per_user,
+        "unknown_share": settings.unknown_share,
+        "window_s": settings.window // SECOND,
+    }
+    for window in bucket_windows(series, settings.window, settings.tries, 0, excess):
+        yield window, settings.window, thresholds

@@ -37,5 +37,5 @@ class SourceBruteForce:
             return []
         thresholds = {"failures": settings.failures, "window_s": settings.window // SECOND}
         found = minute_windows(series, settings.window, settings.failures)
-        judged = ((window, settings.window, thresholds) for window in found)
+        judged = [(window, settings.window, thresholds) for window in found]
         return unite(self.id, self.attack, subject, series, judged, least=0.6)

@@ -51,23 +51,24 @@ MAX_SUCCESSES = 10_000
 _DAYS = SLOT // BUCKET
 
 
-class Reviewer(msgspec.Struct, frozen=True):
+class Reviewer:
     """Makes reviews. A source with open findings is looked at again until it was quiet for `quiet_after` µs (longer
     than any transaction may live), so that a success in flight during a review is found.
     """
 
-    store: PartitionStore
-    engine: Engine
-    clock: Clock
-    quiet_after: int
+    def __init__(self, store: PartitionStore, engine: Engine, clock: Clock, quiet_after: int) -> None:
+        self.store, self.engine, self.clock, self.quiet_after = store, engine, clock, quiet_after
+        self._kinds = frozenset(kind for detector in engine.sources for kind in detector.kinds)
 
     def make(self, partition: Partition, rows: list[QueueRow]) -> ReviewBatch:
         """Review every source in `rows` (all of this partition's owner)."""
         touched = _ranges(rows)
         tenants = self.store.tenants({key[0] for key in touched})
-        loaded = self.store.united_buckets({key: self._span(key, touch) for key, touch in touched.items()})
-        views = self.store.views(dict.fromkeys(touched, True))
         slots = {key: slots_of(touch) for key, touch in touched.items() if self._has_detectors(key)}
+        loaded = self.store.united_buckets(
+            {key: _span(touch, slots.get(key)) for key, touch in touched.items()}
+        )
+        views = self.store.views(dict.fromkeys(touched, True))
         stored = self.store.findings({key: (found[0], found[-1]) for key, found in slots.items()})
         batch = ReviewBatch(partition.claim, rows, {}, [], [], [], {})
         for key in touched:
@@ -83,33 +84,28 @@ class Reviewer(msgspec.Struct, frozen=True):
     def _has_detectors(self, key: SourceKey) -> bool:
         """Whether findings are looked for: an IPv4 prefix only has a view, for its addresses are reviewed."""
         kind, value = key[1], key[2]
-        if kind == "prefix" and ":" not in value:
-            return False
-        return any(kind in detector.kinds for detector in self.engine.sources)
-
-    def _span(self, key: SourceKey, touch: Touch) -> tuple[int, int]:
-        """The buckets to read: what changed, for findings every window of every slot that can hold it."""
-        if not self._has_detectors(key):
-            return touch.lo, touch.hi
-        slots = slots_of(touch)
-        return slots[0] // BUCKET, slots[-1] // BUCKET + 2 * _DAYS - 1
+        return kind in self._kinds and (kind != "prefix" or ":" in value)
 
     def _look_again(
         self, batch: ReviewBatch, rows: list[QueueRow], touched: Mapping[SourceKey, Touch]
     ) -> None:
         now = self.clock.now()
-        changed = {row.key: now for row in rows if row.part != AGAIN}
-        for row in rows:
-            seen = changed.get(row.key, row.upto)
-            if batch.views[row.key].findings and now - seen < self.quiet_after:
+        attacked = [row for row in rows if batch.views[row.key].findings]
+        changed = {row.key for row in attacked if row.part != AGAIN}
+        for row in attacked:
+            seen = now if row.key in changed else row.upto
+            if now - seen < self.quiet_after:
                 batch.again[row.key] = (touched[row.key], seen)
 
 
 def _ranges(rows: Iterable[QueueRow]) -> dict[SourceKey, Touch]:
     touched: dict[SourceKey, Touch] = {}
     for row in rows:
-        touch = touched.setdefault(row.key, Touch(row.lo, row.hi))
-        touch.lo, touch.hi = min(touch.lo, row.lo), max(touch.hi, row.hi)
+        touch = touched.get(row.key)
+        if touch is None:
+            touched[row.key] = Touch(row.lo, row.hi)
+        else:
+            touch.lo, touch.hi = min(touch.lo, row.lo), max(touch.hi, row.hi)
     return touched
 
 
@@ -120,13 +116,21 @@ def slots_of(touch: Touch) -> list[int]:
     return [slot * SLOT for slot in range(first, last + 1)]
 
 
+def _span(touch: Touch, slots: list[int] | None) -> tuple[int, int]:
+    """The buckets to read: what changed, for findings every window of every slot that can hold it."""
+    if slots is None:
+        return touch.lo, touch.hi
+    return slots[0] // BUCKET, slots[-1] // BUCKET + 2 * _DAYS - 1
+
+
 def _refresh(view: SourceView, shares: Mapping[int, Buckets]) -> None:
     for part, buckets in shares.items():
-        share = view.shares.setdefault(part, Share())
+        share = view.shares.get(part)
+        if share is None:
+            share = view.shares[part] = Share()
         for index, bucket in buckets.items():
             share.put(index, slice_of(bucket))
-        oldest = max(share.slices, default=0) - VIEW_SPAN
-        if min(share.slices, default=oldest) < oldest:
+        if len(share.slices) > 1 and min(share.slices) < (oldest := max(share.slices) - VIEW_SPAN):
             view.shares[part] = Share({i: s for i, s in share.slices.items() if i >= oldest})
 
 
@@ -145,6 +149,7 @@ class _SourceReview:
         self.store, self.engine, self.clock = reviewer.store, reviewer.engine, reviewer.clock
         self.batch, self.key, self.tenant, self.view = batch, key, tenant, view
         self.buckets = subjects.unite(shares.values())
+        self.search = Search(self.store, self.engine, tenant, key, self.buckets)
 
     def run(self, slots: list[int], findings: list[Anomaly]) -> None:
         """Reconcile every slot that the change can have altered."""
@@ -153,7 +158,7 @@ class _SourceReview:
             stored[anomaly.slot][anomaly.detector] = anomaly
         for slot in slots:
             failed: set[str] = set()
-            found = find(self.store, self.engine, self.tenant, self.key, self.buckets, slot, failed)
+            found = self.search.find(slot, failed)
             self.batch.degraded += failed
             if found or stored[slot]:
                 self._reconcile(slot, stored[slot], {f.detector: f for f in found}, failed)
@@ -235,31 +240,44 @@ class _SourceReview:
         return Outgoing(self.key[0], LOGINS, control.key, records.encode(control))
 
 
-def find(
-    store: PartitionStore,
-    engine: Engine,
-    tenant: Tenant,
-    key: SourceKey,
-    buckets: Buckets,
-    slot: int,
-    failed: set[str] | None = None,
-) -> list[Finding]:
-    """All findings on a source in a slot. Who also got in from there explains a few failures of their own; only
-    where there is something to explain are they read.
-    """
-    first = slot // BUCKET
-    within = {i: b for i, b in buckets.items() if first <= i < first + 2 * _DAYS}
-    if not within:
-        return []
-    subject, policy = key[1:], tenant.policy
-    candidates = [f for f in engine.review(subject, within, frozenset(), policy, failed) if f.slot == slot]
-    if not candidates or key[1] not in LOCATED:
-        return candidates
-    users = store.succeeding_users(key, slot - policy.explained_before, slot + EXPLAINED_AFTER, MAX_SUCCESSES)
-    if not users:
-        return candidates
-    explained = frozenset(keyed_hash(tenant.salt, user) for user in users)
-    return [f for f in engine.review(subject, within, explained, policy, failed) if f.slot == slot]
+class Search:
+    """Looks for findings on one source, slot by slot."""
+
+    def __init__(
+        self, store: PartitionStore, engine: Engine, tenant: Tenant, key: SourceKey, buckets: Buckets
+    ) -> None:
+        self._store, self._engine, self._tenant, self._key = store, engine, tenant, key
+        self._buckets = buckets
+        self._within: Buckets = {}
+        self._candidates: list[Finding] = []
+        self._failed: set[str] = set()
+
+    def find(self, slot: int, failed: set[str]) -> list[Finding]:
+        """All findings in a slot; a detector that fails is added to `failed`. Who also got in from there explains a
+        few failures of their own; only where there is something to explain are they read.
+        """
+        first = slot // BUCKET
+        within = {i: b for i, b in self._buckets.items() if first <= i < first + 2 * _DAYS}
+        if not within:
+            return []
+        if within.keys() != self._within.keys():  # most sources failed on one day, which two slots look at
+            self._within, self._failed = within, set()
+            self._candidates = self._review(within, frozenset(), self._failed)
+        failed |= self._failed
+        candidates = [f for f in self._candidates if f.slot == slot]
+        policy = self._tenant.policy
+        if not candidates or self._key[1] not in LOCATED:
+            return candidates
+        since, until = slot - policy.explained_before, slot + EXPLAINED_AFTER
+        users = self._store.succeeding_users(self._key, since, until, MAX_SUCCESSES)
+        if not users:
+            return candidates
+        explained = frozenset(keyed_hash(self._tenant.salt, user) for user in users)
+        return [f for f in self._review(within, explained, failed) if f.slot == slot]
+
+    def _review(self, buckets: Buckets, explained: frozenset[int], failed: set[str]) -> list[Finding]:
+        subject = (self._key[1], self._key[2])
+        return self._engine.review(subject, buckets, explained, self._tenant.policy, failed)
 
 
 def reconcile(

@@ -178,9 +178,11 @@ class PostgresStore:
     def united_buckets(self, ranges: Mapping[SourceKey, Range]) -> dict[SourceKey, dict[int, Buckets]]:
         """Buckets by source and partition."""
         found: dict[SourceKey, dict[int, Buckets]] = {}
-        for *key, part, bucket, state in self._session.rows(_SQL["united_buckets"], _ranges(ranges)):
-            shares = found.setdefault((key[0], key[1], key[2]), {})
-            shares.setdefault(part, {})[bucket] = sources.decode(state)
+        decode = sources.decode
+        rows = self._session.rows(_SQL["united_buckets"], _ranges(ranges))
+        for tenant_id, kind, value, part, bucket, state in rows:
+            shares = found.setdefault((tenant_id, kind, value), {})
+            shares.setdefault(part, {})[bucket] = decode(state)
         return found
 
     def views(self, keys: Mapping[SourceKey, bool]) -> dict[SourceKey, SourceView]:
@@ -236,9 +238,10 @@ class PostgresStore:
 
     def findings(self, keys: Mapping[SourceKey, Range]) -> dict[SourceKey, list[Anomaly]]:
         """The findings on sources whose slot lies in the range."""
+        moments = {slot: to_datetime(slot) for slots in keys.values() for slot in slots}
         wanted = _sources(keys) | {
-            "los": [to_datetime(lo) for lo, _ in keys.values()],
-            "his": [to_datetime(hi) for _, hi in keys.values()],
+            "los": [moments[lo] for lo, _ in keys.values()],
+            "his": [moments[hi] for _, hi in keys.values()],
         }
         found: dict[SourceKey, list[Anomaly]] = {}
         for (body,) in self._session.rows(_SQL["findings"], wanted):
