@@ -36,7 +36,7 @@ from gatewatch.settings import Settings
 #: time it reviews this share at most.
 BEAT = 1.0
 REVIEW_EVERY = 0.5
-REVIEW_SHARE = 0.05
+REVIEW_SHARE = 0.03
 #: How long making a batch, and storing it meanwhile, should take at most, in seconds.
 BATCH_SECONDS = 1.0
 #: How long it waits when there is nothing to read, in seconds.

@@ -151,6 +151,18 @@ def test_what_else_there_is_the_driver_packs(
     assert staging.execute("SELECT %b", [array(column)]).fetchall() == [([*column],)]
 
 
+def test_the_driver_packs_its_own_arrays_as_ever(staging: psycopg.Connection[Row]) -> None:
+    """Where a type is named instead of found, as rows of COPY have theirs."""
+    with staging.cursor(binary=True) as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE arrays (texts text[], numbers bigint[], blobs bytea[]) ON COMMIT DROP"
+        )
+        with cursor.copy("COPY arrays FROM STDIN WITH (FORMAT binary)") as copy:
+            copy.set_types(["text[]", "int8[]", "bytea[]"])
+            copy.write_row((["a", None], [1], [b"x"]))
+        assert cursor.execute("TABLE arrays").fetchall() == [(["a", None], [1], [b"x"])]
+
+
 def test_however_many_values_there_are(staging: psycopg.Connection[Row]) -> None:
     """What was packed once is kept for so many values and no more; all of them are packed alike."""
     rows = [SIMPLE._replace(source=f"source {n % 6_000}") for n in range(12_000)]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import psycopg
-from psycopg.adapt import Buffer, Dumper
+from psycopg.abc import AdaptContext, Buffer
+from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
 from gatewatch.adapters.postgres import packing
@@ -25,29 +26,29 @@ class Blobs(bytes):
     """A packed `bytea[]`."""
 
 
+_OIDS: dict[type, int] = {
+    kind: psycopg.adapters.types[element].array_oid
+    for kind, element in ((Texts, "text"), (Numbers, "int8"), (Blobs, "bytea"))
+}
+
+
 class _Packed(Dumper):
-    """What is packed goes as it is."""
+    """What is packed goes as it is. It is the object that has its type's OID: a class with one would be taken for all
+    arrays of the type.
+    """
 
     format = Format.BINARY
+
+    def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
+        super().__init__(cls, context)
+        self.oid = _OIDS[cls]
 
     def dump(self, obj: bytes) -> Buffer:
         return obj
 
 
-class _TextsDumper(_Packed):
-    oid = psycopg.adapters.types["text"].array_oid
-
-
-class _NumbersDumper(_Packed):
-    oid = psycopg.adapters.types["int8"].array_oid
-
-
-class _BlobsDumper(_Packed):
-    oid = psycopg.adapters.types["bytea"].array_oid
-
-
-for kind, dumper in ((Texts, _TextsDumper), (Numbers, _NumbersDumper), (Blobs, _BlobsDumper)):
-    psycopg.adapters.register_dumper(kind, dumper)
+for kind in _OIDS:
+    psycopg.adapters.register_dumper(kind, _Packed)
 
 
 def array(column: Sequence[Any]) -> bytes | list[Any]:
