@@ -252,7 +252,7 @@ def value_counts(stored: Stored) -> list[str]:
     counted, found = oracle.counted(stored), []
     expected = {(tenant, *key): n for tenant, counts in counted.items() for key, n in counts.counts().items()}
     found += _differ("count of a value", stored.counts.items(), expected.items())
-    summed: dict[tuple[str, str], array[int]] = defaultdict(lambda: CountMin().counters)
+    summed: dict[tuple[str, str], list[int]] = defaultdict(lambda: CountMin().counters)
     for tenant, name, chunk, data in stored.sketches:
         _add(summed[tenant, name], chunk, data)
     for tenant, frequencies in counted.items():
@@ -263,7 +263,7 @@ def value_counts(stored: Stored) -> list[str]:
     return found
 
 
-def _add(counters: array[int], chunk: int, data: bytes) -> None:
+def _add(counters: list[int], chunk: int, data: bytes) -> None:
     for i, n in enumerate(array("I", data), chunk * CHUNK):
         counters[i] += n
 

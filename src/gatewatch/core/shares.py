@@ -30,13 +30,15 @@ class Share:
     Readers ask event by event, an import's a day apart: two looks into the sums instead of one at 144 buckets.
     """
 
-    __slots__ = ("_indexes", "_sums", "slices")
+    __slots__ = ("_day", "_indexes", "_sums", "slices")
 
     def __init__(self, slices: dict[int, Slice] | None = None) -> None:
         self.slices = slices if slices is not None else {}
         self._indexes: list[int] = []
         #: Failures, users and unknown names of the buckets at 0..i-1; none where they are to be added up anew.
         self._sums: list[tuple[int, int, int]] = []
+        #: Where the day of the last look began: the next one as a rule is not far behind.
+        self._day = 0
 
     def put(self, index: int, found: Slice) -> None:
         """Set the slice of a bucket."""
@@ -79,12 +81,14 @@ class Share:
             upto = bisect_right(indexes, bucket)
         if not upto or indexes[upto - 1] <= bucket - DAY_BUCKETS:
             return NOTHING
-        hour, day = upto, 0
+        hour, day, before = upto, self._day, bucket - DAY_BUCKETS
         while hour and indexes[hour - 1] > bucket - HOUR_BUCKETS:
             hour -= 1
-        if indexes[0] <= bucket - DAY_BUCKETS:
-            # no more buckets than a day has can lie in it
-            day = bisect_right(indexes, bucket - DAY_BUCKETS, max(0, upto - DAY_BUCKETS), hour)
+        if day and indexes[day - 1] > before:
+            day = bisect_right(indexes, before, 0, day)
+        while indexes[day] <= before:
+            day += 1
+        self._day = day
         failures, users, unknown = sums[upto]
         before_hour, users_before, unknown_before = sums[hour]
         ten = failures - sums[upto - 1][0] if indexes[upto - 1] == bucket else 0
@@ -99,7 +103,7 @@ class Share:
         )
 
     def _build(self) -> None:
-        self._indexes, self._sums = [], [(0, 0, 0)]
+        self._indexes, self._sums, self._day = [], [(0, 0, 0)], 0
         for index in sorted(self.slices):
             self._append(index, self.slices[index])
 

@@ -25,7 +25,7 @@ from gatewatch.services.surroundings import strongest
 #: From so far behind on (s) a user's state is said to lag.
 LAG = 5.0
 #: How old the counts of a tenant's values may be (s), how soon after a failure they are asked for again, and the most
-#: tenants whose counts are remembered (about 0.4 MB each).
+#: tenants whose counts are remembered (about 0.6 MB each).
 FREQUENCIES_AGE = 60.0
 FREQUENCIES_RETRY = 5.0
 MOST_TENANTS = 32

@@ -138,7 +138,7 @@ class TenantFrequencies:
         rows = {**self._exact, TOTAL: self._logins}
         return {(name, value): n for name, exact in rows.items() for value, n in exact.own.items()}
 
-    def counters(self, name: str) -> "array[int]":
+    def counters(self, name: str) -> list[int]:
         """The partition's own counters of a sketched level."""
         return self._sketched[name].own.counters
 
@@ -152,11 +152,11 @@ class TenantFrequencies:
         for name, sketched in self._sketched.items():
             for chunk in sketched.changed:
                 own = sketched.own.counters[chunk * CHUNK : (chunk + 1) * CHUNK]
-                chunks[name, chunk] = own.tobytes()
+                chunks[name, chunk] = array("I", own).tobytes()
             sketched.changed.clear()
         return rows, chunks
 
 
 def _add(sketch: CountMin, chunk: int, data: bytes) -> None:
     counters, start = sketch.counters, chunk * CHUNK
-    counters[start : start + CHUNK] = array("I", map(add, counters[start : start + CHUNK], array("I", data)))
+    counters[start : start + CHUNK] = map(add, counters[start : start + CHUNK], array("I", data))

@@ -14,7 +14,7 @@ from gatewatch.services.user_state import UserState
 #: all over memory slows down everything else.
 MAX_USERS = 96_000
 MAX_SOURCES = 24_000
-#: The most tenants whose frequencies stay in memory, per partition (about 0.4 MB each).
+#: The most tenants whose frequencies stay in memory, per partition (about 0.6 MB each).
 MAX_TENANTS = 32
 
 
