@@ -27,15 +27,11 @@ class Stumbling:
         self.asked: list[list[int]] = []
 
     def review(
-        self,
-        subject: Subject,
-        buckets: Buckets,
-        explained: frozenset[int],  # noqa: ARG002 (what a detector is handed)
-        policy: Policy,  # noqa: ARG002
+        self, subject: Subject, buckets: Buckets, explained: frozenset[int], policy: Policy
     ) -> list[Finding]:
         """Always raises."""
         self.asked.append(sorted(buckets))
-        raise KeyError(subject)
+        raise KeyError(subject, explained, policy)
 
 
 def _attack(day: int) -> list[tuple[int, int, bool]]:
