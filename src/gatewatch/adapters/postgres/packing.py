@@ -151,16 +151,16 @@ def bucket(key: BucketKey, state: bytes) -> bytes:
 
 def texts(found: Sequence[str]) -> bytes:
     """An array of texts, of at least one."""
-    parts = [_array(1, 0, _TEXT, len(found), 1)]
-    for text in found:
-        data = text.encode()
-        parts += _sized(data), data
-    return b"".join(parts)
+    return _array_of(_TEXT, [text.encode() for text in found])
 
 
 def blobs(found: Sequence[bytes]) -> bytes:
     """An array of bytes, of at least one."""
-    parts = [_array(1, 0, _BYTEA, len(found), 1)]
+    return _array_of(_BYTEA, found)
+
+
+def _array_of(kind: int, found: Sequence[bytes]) -> bytes:
+    parts = [_array(1, 0, kind, len(found), 1)]
     for data in found:
         parts += _sized(data), data
     return b"".join(parts)
