@@ -182,7 +182,10 @@ def build(root: Path = ROOT, modules: Sequence[str] = MODULES) -> None:
 
 
 def _generate(source: Path, modules: Sequence[str], work: Path) -> Sequence[object]:
-    """Have mypyc write C. lint holds the types to more than mypyc asks for: no settings of mypy's are read here."""
+    """Have mypyc write C. lint holds the types to more than mypyc asks for: no settings of mypy's are read here.
+
+    The extension modules export nothing but how they begin: calls among compiled functions are direct, or inlined.
+    """
     import contextlib
     import io
 
@@ -193,7 +196,7 @@ def _generate(source: Path, modules: Sequence[str], work: Path) -> Sequence[obje
     said = io.StringIO()
     try:
         with contextlib.chdir(source), contextlib.redirect_stdout(said):
-            return mypycify(
+            extensions = mypycify(
                 [*options, *paths],
                 group_name=GROUP,
                 target_dir=str(work / "c"),
@@ -205,6 +208,9 @@ def _generate(source: Path, modules: Sequence[str], work: Path) -> Sequence[obje
         raise Refused(errors[0] if errors else "mypyc did not say why") from None
     finally:
         print(said.getvalue(), end="", flush=True)
+    for extension in extensions:
+        extension.extra_compile_args.append("-fvisibility=hidden")
+    return extensions
 
 
 def _compile(modules: Sequence[object], work: Path) -> None:
